@@ -1,0 +1,65 @@
+"""Caller keys: bearer tokens, of which only hashes are known to the server."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import AsyncGenerator, Mapping
+
+from google.protobuf.message import Message
+
+from antiphon.core.call import CURRENT
+from antiphon.core.chain import Context, Stream, Unary
+from antiphon.core.errors import Reason, ServiceError
+
+PREFIX = "ak-"
+
+
+def new_key() -> str:
+    """A fresh caller key: 256 random bits, to be shown once and kept by the caller."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_of(key: str) -> str:
+    """What the server keeps of a key. A plain SHA-256 does: keys are random, so there is nothing to guess."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class Auth:
+    """A layer that lets calls in by bearer key. `hashes` maps a key's hash to its caller's name; empty: all may in."""
+
+    def __init__(self, hashes: Mapping[str, str]) -> None:
+        self._hashes = {digest.lower(): name for digest, name in hashes.items()}
+
+    async def unary(self, method: str, request: Message, context: Context, proceed: Unary) -> Message:
+        """Let a unary call in, or raise UNAUTHENTICATED."""
+        self._admit(context)
+        return await proceed(request, context)
+
+    async def stream(
+        self, method: str, request: Message, context: Context, proceed: Stream
+    ) -> AsyncGenerator[Message, None]:
+        """Let a streaming call in, or raise UNAUTHENTICATED."""
+        self._admit(context)
+        async for message in (events := proceed(request, context)):
+            yield message
+        await events.aclose()
+
+    def _admit(self, context: Context) -> None:
+        if self._hashes:
+            CURRENT.set(CURRENT.get().named(self.caller(dict(context.invocation_metadata() or ()))))
+
+    def caller(self, metadata: Mapping[str, str | bytes]) -> str:
+        """The name of the caller whose key stands in `authorization`. Raises ServiceError UNAUTHENTICATED."""
+        value = metadata.get("authorization", "")
+        scheme, _, key = (value if isinstance(value, str) else "").partition(" ")
+        if scheme.lower() != "bearer" or not key:
+            raise ServiceError(
+                Reason.UNAUTHENTICATED, "this server wants a caller key: send metadata 'authorization: Bearer <key>'"
+            )
+        name = self._hashes.get(hash_of(key.strip()))
+        if name is None:
+            raise ServiceError(
+                Reason.UNAUTHENTICATED, "the caller key is not known here; ask whoever runs the server for a new one"
+            )
+        return name

@@ -1,0 +1,59 @@
+"""What a service does, apart from how it is reached.
+
+The gateway, the provider adapter and the Triton service are backends alike. `servicers` exposes one over gRPC and
+`remote` is one over a channel, so parts can be called directly, chained, or composed in one process by the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from antiphon.core.call import Call
+from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2
+
+
+class ChatBackend(Protocol):
+    """Answers conversations. Every method raises ServiceError."""
+
+    async def chat(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.Completion:
+        """The answer to a conversation."""
+
+    def stream_chat(
+        self, request: chat_pb2.StreamChatRequest, call: Call
+    ) -> AsyncGenerator[chat_pb2.StreamChatResponse, None]:
+        """The answer as numbered events: an async generator, to be closed by whoever leaves it early."""
+
+    async def count_tokens(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.CountTokensResponse:
+        """How many tokens the conversation has."""
+
+
+class EmbeddingsBackend(Protocol):
+    """Turns content into vectors."""
+
+    async def embed(self, request: embeddings_pb2.EmbedRequest, call: Call) -> embeddings_pb2.EmbedResponse:
+        """One vector an input, in their order. Raises ServiceError."""
+
+
+class ModelsBackend(Protocol):
+    """Tells which models there are."""
+
+    async def list_models(self, request: models_pb2.ListModelsRequest, call: Call) -> models_pb2.ListModelsResponse:
+        """The models, by name. A provider that cannot be asked is named in the answer, not raised."""
+
+    async def get_model(self, request: models_pb2.GetModelRequest, call: Call) -> models_pb2.Model:
+        """One model. Raises ServiceError MODEL_NOT_FOUND."""
+
+
+class HealthBackend(Protocol):
+    """Tells how its parts are."""
+
+    async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
+        """How the parts are now; a part that fails is told, not raised."""
+
+
+class Backend(ChatBackend, EmbeddingsBackend, ModelsBackend, HealthBackend, Protocol):
+    """A whole service."""
+
+    async def close(self) -> None:
+        """Give back connections. No call may follow."""

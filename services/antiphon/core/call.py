@@ -1,0 +1,65 @@
+"""What travels with a call beside its request: deadline, caller, trace, and the metadata that services hand on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Self
+
+from opentelemetry.context import Context
+
+HANDED_ON = ("x-antiphon-mode", "x-antiphon-session", "x-antiphon-cassette", "x-antiphon-pace")
+"""Metadata of a caller that every hop sends to the next."""
+
+MARGIN = 0.05
+"""Seconds that a hop keeps of its caller's deadline, to answer with a typed error before the caller gives up."""
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a service.
+
+    `deadline` is on the event loop's clock, in seconds; None for none. `caller` is the name of the key that the
+    caller used, empty where keys are off. `trace` is the OpenTelemetry context to be the parent of spans: handed on
+    explicitly, because a span made current inside an async generator leaks into whoever iterates it.
+    """
+
+    deadline: float | None = None
+    caller: str = ""
+    metadata: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    trace: Context | None = None
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, at least 0; None for no deadline."""
+        if self.deadline is None:
+            return None
+        return max(0.0, self.deadline - asyncio.get_running_loop().time())
+
+    def timeout(self) -> float | None:
+        """Seconds that an onward call may take: what is left, less the margin for our own answer."""
+        remaining = self.remaining()
+        return None if remaining is None else max(0.0, remaining - min(MARGIN, remaining / 10))
+
+    def within(self, trace: Context) -> Self:
+        """The same call with another parent for spans."""
+        return replace(self, trace=trace)
+
+    def named(self, caller: str) -> Self:
+        """The same call by an identified caller."""
+        return replace(self, caller=caller)
+
+    @classmethod
+    def received(cls, metadata: Iterable[tuple[str, str | bytes]], remaining: float | None) -> Self:
+        """The call that a server got: its metadata, and the seconds its client still waits."""
+        kept = {key: value for key, value in metadata if key in HANDED_ON and isinstance(value, str)}
+        deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+        return cls(deadline=deadline, metadata=kept)
+
+
+CURRENT: ContextVar[Call] = ContextVar("antiphon_call")
+"""The call of this RPC's task, from the interceptors to the servicer; all other code takes `call` as an argument."""

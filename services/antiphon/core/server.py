@@ -1,0 +1,125 @@
+"""A server around a backend: health, reflection, limits, and an end that lets running calls finish."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+from typing import Any, Self
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from antiphon.core.backends import Backend
+from antiphon.core.chain import STALL_SECONDS, Chain, Layer
+from antiphon.core.channel import SLACK
+from antiphon.core.errors import Reason, ServiceError
+from antiphon.core.servicers import add_servicers
+from antiphon.core.validation import MAX_BYTES
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 30.0
+"""How long running calls may go on after the order to end."""
+
+
+class StandardHealth(health.aio.HealthServicer):
+    """grpc.health.v1, whose Watch streams end when the server drains: else each would use up the whole grace."""
+
+    def __init__(self, draining: asyncio.Event) -> None:
+        super().__init__()
+        self._draining = draining
+
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
+        """The status, and every change of it until the server drains."""
+        watching = asyncio.ensure_future(super().Watch(request, context))
+        draining = asyncio.ensure_future(self._draining.wait())
+        try:
+            await asyncio.wait({watching, draining}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+        finally:
+            watching.cancel()
+            draining.cancel()
+
+
+class Server:
+    """A backend on a port. Use `async with`; `address` is known inside."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        layers: Sequence[Layer],
+        *,
+        listen: str,
+        grace: float = GRACE_SECONDS,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        self._backend = backend
+        self._listen = listen
+        self._grace = grace
+        self._draining = asyncio.Event()
+        self._health = StandardHealth(self._draining)
+        self._server = grpc.aio.server(
+            interceptors=[Chain(layers, stall_seconds=stall_seconds)],
+            options=(
+                ("grpc.max_receive_message_length", MAX_BYTES + SLACK),
+                ("grpc.max_send_message_length", MAX_BYTES + SLACK),
+                ("grpc.so_reuseport", 0),
+                ("grpc.keepalive_time_ms", 30_000),
+                ("grpc.keepalive_timeout_ms", 10_000),
+                ("grpc.http2.ping_timeout_ms", 10_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                ("grpc.http2.max_ping_strikes", 0),
+            ),
+        )
+        self.address = ""
+
+    async def __aenter__(self) -> Self:
+        names = add_servicers(self._server, self._backend, self._draining)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        for name in ("", *names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        try:
+            port = self._server.add_insecure_port(self._listen)
+        except RuntimeError as error:
+            raise ServiceError(
+                Reason.INTERNAL, f"cannot listen on {self._listen}: is another process using it? ({error})"
+            ) from error
+        host = self._listen.rpartition(":")[0]
+        self.address = self._listen if self._listen.startswith("unix:") else f"{host}:{port}"
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Take no new calls, end watches, let running calls finish within the grace, then close the backend."""
+        if self._draining.is_set():
+            return
+        self._draining.set()
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(self._grace)
+        await self._backend.close()
+
+    async def until_signalled(self) -> None:
+        """Return at SIGTERM or SIGINT."""
+        await signalled()
+
+
+async def signalled() -> None:
+    """Return at SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    try:
+        await told.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
