@@ -1,0 +1,125 @@
+"""One recorded exchange as plain records: what the format stores, matching compares and replay plays.
+
+Bytes here are decoded (no content-encoding) and free of credentials; times are milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from antiphon.harness.modes import Outcome
+
+Headers = tuple[tuple[str, str], ...]
+"""Names in lower case, repeated names allowed, in the order of the wire."""
+
+Chunks = tuple[tuple[float, int], ...]
+"""(delay in ms since the previous chunk, the first since the headers; length in bytes)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRequest:
+    """What was asked, as far as it may be stored."""
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The error that ended an exchange: httpx's class name, where, and `after_ms` of silence."""
+
+    error: str
+    phase: str
+    message: str = ""
+    after_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a recording comes from; an absent fact is None."""
+
+    origin: str = "recorded"
+    recorded_at: str | None = None
+    version: str | None = None
+    scenario: str | None = None
+    model_asked: str | None = None
+    model_answered: str | None = None
+    content_encoding: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. `chunks` None means: one chunk, at once (a plain vcrpy cassette)."""
+
+    status: int
+    reason: str = ""
+    headers: Headers = ()
+    body: bytes = b""
+    headers_ms: float = 0.0
+    chunks: Chunks | None = None
+    outcome: Outcome = Outcome.COMPLETE
+    failure: Failure | None = None
+    http_version: str = "HTTP/1.1"
+    provenance: Provenance | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether a status line and headers arrived at all."""
+        return self.failure is None or self.failure.phase == BODY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """A request and its answer."""
+
+    request: RecordedRequest
+    answer: Answer
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> Headers:
+    """Return headers with lower-case names and equal names side by side, as the format keeps them."""
+    by_name: dict[str, list[str]] = {}
+    for name, value in pairs:
+        by_name.setdefault(name.lower(), []).append(value)
+    return tuple((name, value) for name, values in by_name.items() for value in values)
+
+
+CONNECT: Final = "connect"
+HEADERS: Final = "headers"
+BODY: Final = "body"
+
+NO_ANSWER_STATUS: Final = 599
+"""Stored where no status arrived, so that plain vcrpy replays a server error instead of crashing."""
+
+REPLAYABLE: Final[dict[str, type[httpx.TransportError]]] = {
+    kind.__name__: kind
+    for kind in (
+        httpx.ConnectError,
+        httpx.ConnectTimeout,
+        httpx.ReadError,
+        httpx.ReadTimeout,
+        httpx.WriteError,
+        httpx.WriteTimeout,
+        httpx.CloseError,
+        httpx.PoolTimeout,
+        httpx.ProxyError,
+        httpx.RemoteProtocolError,
+        httpx.LocalProtocolError,
+        httpx.UnsupportedProtocol,
+    )
+}
+
+
+def outcome_of(error: httpx.TransportError) -> Outcome:
+    """Return the outcome that an httpx error stands for."""
+    if isinstance(error, httpx.TimeoutException):
+        return Outcome.TIMEOUT
+    if isinstance(error, (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol)):
+        return Outcome.REFUSED
+    return Outcome.TRUNCATED

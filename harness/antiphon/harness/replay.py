@@ -1,0 +1,120 @@
+"""Plays a recording back: the same chunks at the same times, and failures as the errors they were.
+
+Every chunk is due at its offset from the start, not so long after the one before, so delays don't add
+up to drift. A client that reads late gets what has "arrived" at once, as from a socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import httpx
+
+from antiphon.harness.errors import RecordingEnded
+from antiphon.harness.interaction import REPLAYABLE, Answer
+from antiphon.harness.modes import EXTENSION, Outcome
+from antiphon.harness.store import Recording
+
+_YIELD_EVERY: Final = 32
+"""Without pace, other tasks get their turn after so many chunks, as they would between socket reads."""
+
+
+class Pacer:
+    """Waits for moments counted from its construction, scaled; never waits longer than the client would."""
+
+    def __init__(self, request: httpx.Request, pace: float) -> None:
+        self._request = request
+        self._pace = pace
+        self._loop = asyncio.get_running_loop()
+        self._due = self._loop.time()
+        limits = request.extensions.get("timeout")
+        read = limits.get("read") if isinstance(limits, dict) else None
+        self._read_timeout: float | None = read
+
+    async def wait(self, milliseconds: float) -> None:
+        """Wait until so long after the moment last waited for.
+
+        Raises ReadTimeout where the client's read timeout ends first, as a socket would.
+        """
+        if self._pace == 0:
+            return
+        self._due += milliseconds / 1000 * self._pace
+        pause = self._due - self._loop.time()
+        if pause <= 0:
+            return
+        if self._read_timeout is not None and pause > self._read_timeout:
+            await asyncio.sleep(self._read_timeout)
+            raise httpx.ReadTimeout("the replayed server was silent for longer", request=self._request)
+        await asyncio.sleep(pause)
+
+
+class PacedStream(httpx.AsyncByteStream):
+    """The body of a recording, chunk for chunk, then its failure if it has one."""
+
+    def __init__(self, recording: Recording, pacer: Pacer, request: httpx.Request) -> None:
+        self._recording = recording
+        self._pacer = pacer
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        answer = self._recording.interaction.answer
+        chunks = answer.chunks if answer.chunks is not None else ((0.0, len(answer.body)),)
+        start = 0
+        for number, (delay, length) in enumerate(chunks):
+            await self._pacer.wait(delay)
+            if number % _YIELD_EVERY == _YIELD_EVERY - 1:
+                await asyncio.sleep(0)
+            if length:
+                yield answer.body[start : start + length]
+            start += length
+        if answer.outcome is not Outcome.COMPLETE:
+            await self._pacer.wait(answer.failure.after_ms if answer.failure is not None else 0.0)
+            raise failure_of(self._recording, self._request)
+
+
+async def play(recording: Recording, request: httpx.Request, *, pace: float) -> httpx.Response:
+    """Return the recorded response, its body still to be streamed, or raise the recorded error."""
+    answer = recording.interaction.answer
+    pacer = Pacer(request, pace)
+    if not answer.answered:
+        await pacer.wait(answer.failure.after_ms if answer.failure is not None else 0.0)
+        raise failure_of(recording, request)
+    await pacer.wait(answer.headers_ms)
+    return httpx.Response(
+        answer.status,
+        headers=list(answer.headers),
+        stream=PacedStream(recording, pacer, request),
+        extensions={
+            "http_version": answer.http_version.encode("ascii", "replace"),
+            "reason_phrase": answer.reason.encode("ascii", "replace"),
+            EXTENSION: label(recording),
+        },
+        request=request,
+    )
+
+
+def label(recording: Recording) -> dict[str, Any]:
+    """Return what `response.extensions["antiphon"]` says of a replayed answer."""
+    answer: Answer = recording.interaction.answer
+    return {
+        "replayed": True,
+        "cassette": recording.cassette,
+        "position": recording.position,
+        "outcome": answer.outcome.value,
+        "origin": answer.provenance.origin if answer.provenance is not None else "recorded",
+    }
+
+
+def failure_of(recording: Recording, request: httpx.Request) -> httpx.TransportError:
+    """Return the error that ended the recorded exchange."""
+    answer = recording.interaction.answer
+    if answer.outcome is Outcome.CANCELLED or answer.failure is None:
+        return RecordingEnded(
+            f"{recording.label} ends here: the caller left while it was recorded; record it again to get more",
+            request=request,
+        )
+    error = REPLAYABLE[answer.failure.error](answer.failure.message, request=request)
+    error.add_note(f"replayed from {recording.label}")
+    return error
