@@ -1,0 +1,1 @@
+"""Own models behind NVIDIA Triton, as one more provider: the name "triton" in "triton/<model>"."""
