@@ -1,0 +1,209 @@
+"""Spans, metrics and a log line around every hop: a layer on the server's side, a context manager on the client's.
+
+Own code, because the published grpc.aio instrumentation leaves spans open when a call is cancelled, gives them wrong
+statuses, and fails on handlers that write their stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from dataclasses import dataclass
+from time import perf_counter
+from types import TracebackType
+from typing import Final
+
+import grpc.aio
+from google.protobuf.message import Message
+from opentelemetry.context import Context as TraceContext
+from opentelemetry.propagate import extract, get_global_textmap
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.util.types import AttributeValue
+
+from antiphon.core.call import CURRENT, Call
+from antiphon.core.chain import Context, Stream, Unary
+from antiphon.core.errors import Code, Reason, ServiceError
+from antiphon.core.telemetry import names
+from antiphon.core.telemetry.instruments import Instruments, installed
+
+access = logging.getLogger("antiphon.access")
+
+SERVER_FAULTS: Final = frozenset(
+    {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+"""Statuses that are the server's fault, by the gRPC conventions; with any other its span is no error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a call ended: its status word, the reason of our error, and whether its caller left."""
+
+    status: str
+    reason: str = ""
+    cancelled: bool = False
+
+    @classmethod
+    def of(cls, error: BaseException | None, call: Call, context: Context | None = None) -> Outcome:
+        """The outcome of a call that ended with `error`; `context` is the server's."""
+        match error:
+            case None:
+                return OK
+            case ServiceError():
+                return cls(status=error.code.name, reason=error.reason.value)
+            case asyncio.CancelledError() | GeneratorExit():
+                # A server learns of its caller's deadline as of any other leaving: only the clock tells them apart.
+                if call.deadline is not None and call.remaining() == 0:
+                    return cls(
+                        status=Code.DEADLINE_EXCEEDED.name, reason=Reason.DEADLINE_EXCEEDED.value, cancelled=True
+                    )
+                return cls(status=Code.CANCELLED.name, cancelled=True)
+            case grpc.aio.AbortError() if context is not None:
+                return cls(status=getattr(context.code(), "name", Code.UNKNOWN.name))
+            case _:
+                return cls(status=Code.INTERNAL.name, reason=Reason.INTERNAL.value)
+
+
+OK: Final = Outcome(status="OK")
+
+
+class Telemetry:
+    """A layer that watches every RPC. Goes first, so that it also sees what the other layers refuse."""
+
+    def __init__(self) -> None:
+        self._carried = frozenset(get_global_textmap().fields)
+
+    async def unary(self, method: str, request: Message, context: Context, proceed: Unary) -> Message:
+        """Watch a unary call."""
+        with self._received(method, context):
+            return await proceed(request, context)
+
+    async def stream(
+        self, method: str, request: Message, context: Context, proceed: Stream
+    ) -> AsyncGenerator[Message, None]:
+        """Watch a streaming call, to its end or until its caller leaves."""
+        with self._received(method, context):
+            async with aclosing(proceed(request, context)) as messages:
+                async for message in messages:
+                    yield message
+
+    def _received(self, method: str, context: Context) -> _Received:
+        call = CURRENT.get()
+        metadata = context.invocation_metadata() or ()
+        carrier = {key: value for key, value in metadata if key in self._carried and isinstance(value, str)}
+        if carrier:
+            call = call.within(extract(carrier, TraceContext()))
+        return _Received(method.removeprefix("/"), call, context)
+
+
+class _Received:
+    """One RPC of ours, on the server's side."""
+
+    __slots__ = ("_began", "_call", "_context", "_instruments", "_method", "_span")
+
+    def __init__(self, method: str, call: Call, context: Context) -> None:
+        self._method = method
+        self._call = call
+        self._context = context
+        self._instruments = installed()
+        self._span: Span | None = None
+        self._began = perf_counter()
+
+    def __enter__(self) -> None:
+        if self._instruments is not None:
+            self._span, self._call = _begin(self._instruments, SpanKind.SERVER, self._method, self._call, {})
+        CURRENT.set(self._call)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        seconds = perf_counter() - self._began
+        outcome = Outcome.of(error, self._call, self._context)
+        caller = CURRENT.get().caller  # known only after the layers within
+        if self._instruments is not None and self._span is not None:
+            try:
+                if caller:
+                    self._span.set_attribute(names.CALLER, caller)
+                found = _end(self._span, outcome, failed=outcome.status in SERVER_FAULTS)
+                found.update({names.RPC_SYSTEM: "grpc", names.RPC_METHOD: self._method})
+                self._instruments.server_seconds.record(seconds, found, self._call.trace)
+            finally:
+                self._span.end()
+        if access.isEnabledFor(logging.INFO):
+            line = {"method": self._method, "status": outcome.status, "ms": round(seconds * 1e3, 2), "caller": caller}
+            if outcome.reason:
+                line["reason"] = outcome.reason
+            access.info("rpc", extra=line)
+
+
+def client_call(call: Call, method: str, address: str) -> AbstractContextManager[Call]:
+    """Watch a call of another service of ours: the Call inside is the one to go onward, its trace this span.
+
+    `method` is the full name without a leading slash; `address` is host:port or unix:path. Raise ServiceError, not
+    grpc's own errors, through it.
+    """
+    instruments = installed()
+    return nullcontext(call) if instruments is None else _Sent(instruments, call, method, address)
+
+
+class _Sent:
+    """One RPC of ours, on the client's side."""
+
+    __slots__ = ("_began", "_call", "_dimensions", "_instruments", "_method", "_span")
+
+    def __init__(self, instruments: Instruments, call: Call, method: str, address: str) -> None:
+        self._instruments = instruments
+        self._call = call
+        self._method = method
+        self._dimensions = _peer(address)
+        self._span: Span | None = None
+        self._began = perf_counter()
+
+    def __enter__(self) -> Call:
+        self._span, self._call = _begin(self._instruments, SpanKind.CLIENT, self._method, self._call, self._dimensions)
+        return self._call
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        seconds = perf_counter() - self._began
+        if self._span is None:
+            return
+        try:
+            outcome = Outcome.of(error, self._call)
+            found = _end(self._span, outcome, failed=outcome.status != OK.status and not outcome.cancelled)
+            found.update({names.RPC_SYSTEM: "grpc", names.RPC_METHOD: self._method, **self._dimensions})
+            self._instruments.client_seconds.record(seconds, found, self._call.trace)
+        finally:
+            self._span.end()
+
+
+def _begin(
+    instruments: Instruments, kind: SpanKind, method: str, call: Call, more: dict[str, AttributeValue]
+) -> tuple[Span, Call]:
+    parent = call.trace if call.trace is not None else TraceContext()
+    attributes = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: method, **more}
+    span = instruments.tracer.start_span(method, parent, kind, attributes, record_exception=False)
+    return span, call.within(set_span_in_context(span, parent))
+
+
+def _end(span: Span, outcome: Outcome, *, failed: bool) -> dict[str, AttributeValue]:
+    """Write the outcome into the span; what of it is a dimension of the metric."""
+    found: dict[str, AttributeValue] = {names.RPC_STATUS: outcome.status}
+    if failed:
+        found[names.ERROR_TYPE] = outcome.status
+        span.set_status(Status(StatusCode.ERROR))
+    span.set_attributes(found)
+    if outcome.reason:
+        span.set_attribute(names.REASON, outcome.reason)
+    if outcome.cancelled:
+        span.set_attribute(names.CANCELLED, True)
+    return found
+
+
+def _peer(address: str) -> dict[str, AttributeValue]:
+    host, _, port = address.rpartition(":")
+    if address.startswith("unix:") or not port.isdecimal():
+        return {names.SERVER_ADDRESS: address.removeprefix("unix:")}
+    return {names.SERVER_ADDRESS: host.strip("[]"), names.SERVER_PORT: int(port)}
