@@ -18,7 +18,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from antiphon.core.auth import Auth, hash_of, new_key
 from antiphon.core.call import Call
 from antiphon.core.chain import Layer
-from antiphon.core.errors import MEANINGS, Reason, ServiceError
+from antiphon.core.errors import MEANINGS, FieldViolation, Reason, ServiceError
 from antiphon.core.remote import RemoteBackend
 from antiphon.core.server import Server
 from antiphon.core.validation import Validation
@@ -286,3 +286,20 @@ async def test_a_port_in_use_is_said_plainly() -> None:
         with pytest.raises(ServiceError, match="another process"):
             async with Server(Echo(), [], listen=server.address):
                 pass
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "語"])
+async def test_the_largest_error_still_arrives_with_its_reason(letter: str) -> None:
+    class Verbose(Echo):
+        async def chat(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.Completion:
+            wrong = tuple(FieldViolation(field=f"f{number}", description=letter * 4000) for number in range(30))
+            metadata = {f"key{number}": letter * 1000 for number in range(20)}
+            raise ServiceError(Reason.INVALID_REQUEST, letter * 50_000, metadata, violations=wrong, quota=letter * 9000)
+
+    async with Server(Verbose(), [], listen="127.0.0.1:0") as server:
+        remote = RemoteBackend("echo", server.address)
+        with pytest.raises(ServiceError) as caught:
+            await remote.chat(question("hi"), Call())
+        await remote.close()
+    assert caught.value.reason is Reason.INVALID_REQUEST
+    assert caught.value.message.startswith(letter * 100)

@@ -107,6 +107,7 @@ class FileSource(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
+        """The file's settings; nothing where no file is named."""
         name = os.environ.get("ANTIPHON_CONFIG", "")
         return read_file(Path(name), os.environ) if name else {}
 

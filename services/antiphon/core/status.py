@@ -15,10 +15,10 @@ from grpc_status import rpc_status
 from antiphon.core.errors import DOMAIN, MEANINGS, Code, FieldViolation, Reason, ServiceError
 from antiphon.v1 import chat_pb2
 
-MAX_DETAILS = 6 * 1024
-"""Bytes of status details; past 8 KiB of trailers grpc replaces the whole status with RESOURCE_EXHAUSTED."""
-MAX_TEXT = 2 * 1024
-"""Bytes of one text in a status."""
+MAX_TRAILERS = 7 * 1024
+"""Bytes of an error in trailers; past 8 KiB grpc replaces the whole status with RESOURCE_EXHAUSTED."""
+MAX_MESSAGE = 2 * 1024
+"""Bytes of the message as grpc sends it: percent-encoded, so three for each byte beyond printable ASCII."""
 
 CODES = {code.value: code for code in Code}
 REASONS = {reason.value: reason for reason in Reason}
@@ -57,11 +57,13 @@ class RpcFailure(Protocol):
 
 def to_status(error: ServiceError) -> status_pb2.Status:
     """The rich status of an error, within the size that trailers carry."""
-    status = status_pb2.Status(code=error.code, message=_clip(error.message))
+    message = _clip_message(error.message)
+    status = status_pb2.Status(code=error.code, message=message)
+    room = MAX_TRAILERS - _sent_size(message.encode())
     for detail in _details(error):
         packed = any_pb2.Any()
         packed.Pack(detail)
-        if status.ByteSize() + packed.ByteSize() <= MAX_DETAILS:
+        if status.ByteSize() + packed.ByteSize() <= room:
             status.details.append(packed)
     return status
 
@@ -149,6 +151,19 @@ def _read_partial(packed: any_pb2.Any, error: ServiceError) -> None:
         error.partial = partial
 
 
-def _clip(text: str, limit: int = MAX_TEXT) -> str:
+def _clip(text: str, limit: int) -> str:
     raw = text.encode("utf-8", "replace")
     return text if len(raw) <= limit else raw[: limit - 3].decode("utf-8", "ignore") + "..."
+
+
+def _clip_message(text: str) -> str:
+    """A text whose percent-encoded form fits MAX_MESSAGE."""
+    raw = text.encode("utf-8", "replace")[:MAX_MESSAGE]
+    while _sent_size(raw) > MAX_MESSAGE - 3:
+        raw = raw[: len(raw) * 9 // 10]
+    kept = raw.decode("utf-8", "ignore")
+    return kept if kept == text else kept + "..."
+
+
+def _sent_size(raw: bytes) -> int:
+    return sum(1 if 0x20 <= byte <= 0x7E and byte != 0x25 else 3 for byte in raw)
