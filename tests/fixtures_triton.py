@@ -24,9 +24,7 @@ from antiphon.triton import TritonOptions, TritonRuntime, TritonServer, unsuppor
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "models"
 LOCAL_MODELS_PYTHON = Path(os.environ.get("ANTIPHON_LOCAL_MODELS_PYTHON", ROOT / ".venv-local-models"))
-_INSTALL_LOCAL_MODELS = (
-    "python3 -m venv .venv-local-models && .venv-local-models/bin/pip install -r requirements/local-models.txt"
-)
+_INSTALL_LOCAL_MODELS = "make local-models"
 
 # With it a model's error is the stream's status; without it, a message within an OK stream.
 GRPC_ERRORS = (("triton_grpc_error", "true"),)
@@ -143,7 +141,7 @@ def embedding_request(model: str, texts: list[str]) -> pb.ModelInferRequest:
 
 def output(response: pb.ModelInferResponse, name: str) -> np.ndarray[Any, Any]:
     """Return one output tensor of a response, texts as bytes."""
-    value = InferResult(response).as_numpy(name)
+    value: np.ndarray[Any, Any] | None = InferResult(response).as_numpy(name)
     assert value is not None, f"no output '{name}' in {[tensor.name for tensor in response.outputs]}"
     return value
 

@@ -13,16 +13,23 @@ from antiphon.v1 import content_pb2, health_pb2, models_pb2
 PREFIX = "triton/"
 READY = "READY"
 TEXT_BACKENDS = frozenset({"vllm", "tensorrtllm"})
+BACKEND_MAX_TOKENS = 1024
+"""Those backends stop after 16 tokens unless told otherwise, which nobody means who says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One loaded model. `contract` is "text", "embedding" or empty for one that this service cannot speak to."""
+    """One loaded model.
+
+    `contract` is "text", "embedding" or empty for one that this service cannot speak to. `default_max_tokens` is sent
+    where a request sets no bound, 0 for leaving it to the model.
+    """
 
     model: models_pb2.Model
     contract: str
     inputs: frozenset[str]
     max_texts: int
+    default_max_tokens: int
 
 
 class Repository:
@@ -86,6 +93,8 @@ class Repository:
             contract=contract,
             inputs=frozenset(item.name for item in config.input),
             max_texts=_number(said, "antiphon_max_texts") or 0,
+            default_max_tokens=_number(said, "antiphon_default_max_tokens")
+            or (BACKEND_MAX_TOKENS if config.backend in TEXT_BACKENDS else 0),
         )
 
 

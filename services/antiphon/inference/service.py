@@ -47,7 +47,9 @@ class Inference:
     async def _events(self, spec: chat_pb2.ChatSpec, call: Call, used: usage_pb2.Usage, *, stream: bool) -> Events:
         entry = await self._repository.entry(spec.model, "text")
         name = entry.model.provider_model_id
-        inputs, warnings = text.inputs_for(spec, entry.inputs, stream=stream)
+        inputs, warnings = text.inputs_for(
+            spec, entry.inputs, stream=stream, default_max_tokens=entry.default_max_tokens
+        )
         with operation(call, "chat", provider="triton", model=name, stream=stream) as op:
             finish_reasons: list[str] = []
             try:

@@ -57,7 +57,7 @@ UNFINISHED = frozenset({"", "None", "null"})
 
 
 def inputs_for(
-    spec: chat_pb2.ChatSpec, known: Collection[str], *, stream: bool
+    spec: chat_pb2.ChatSpec, known: Collection[str], *, stream: bool, default_max_tokens: int = 0
 ) -> tuple[list[InferInput], list[chat_pb2.Warning]]:
     """The tensors of a request, and warnings on what was left out.
 
@@ -71,7 +71,9 @@ def inputs_for(
         inputs = [tensors.texts("messages", [content])]
     else:
         inputs = [tensors.texts("text_input", [_prompt(turns)])]
-    inputs.append(tensors.texts("sampling_parameters", [json.dumps(_sampling(spec), ensure_ascii=False)]))
+    inputs.append(
+        tensors.texts("sampling_parameters", [json.dumps(_sampling(spec, default_max_tokens), ensure_ascii=False)])
+    )
     inputs.append(tensors.flag("stream", value=stream))
     wanted = ("exclude_input_in_output", "return_finish_reason", "return_num_input_tokens", "return_num_output_tokens")
     inputs.extend(tensors.flag(name, value=True) for name in wanted if name in known)
@@ -112,7 +114,7 @@ async def events_of(
     yield chat_pb2.StreamChatResponse(completed=chat_pb2.Completed(completion=about))
 
 
-def _sampling(spec: chat_pb2.ChatSpec) -> dict[str, object]:
+def _sampling(spec: chat_pb2.ChatSpec, default_max_tokens: int) -> dict[str, object]:
     given: dict[str, object] = {}
     for field, value in spec.sampling.ListFields():
         name = SAMPLING_FIELDS.get(field.name)
@@ -120,6 +122,8 @@ def _sampling(spec: chat_pb2.ChatSpec) -> dict[str, object]:
             given[name] = list(value) if field.name == "stop" else value
     if spec.HasField("max_output_tokens"):
         given["max_tokens"] = spec.max_output_tokens
+    elif default_max_tokens:
+        given["max_tokens"] = default_max_tokens
     return given
 
 

@@ -21,6 +21,7 @@ HEADERS: Mapping[str, str] = {"triton_grpc_error": "true"}
 """Without it Triton reports the errors of a stream as text inside a message, with the code lost."""
 
 REASONS: Mapping[str, Reason] = {
+    "": Reason.INVALID_REQUEST,  # errors of a stream's request itself come without a status, whatever the header
     "INVALID_ARGUMENT": Reason.INVALID_REQUEST,
     "NOT_FOUND": Reason.MODEL_NOT_FOUND,
     "UNIMPLEMENTED": Reason.UNSUPPORTED_OPERATION,
