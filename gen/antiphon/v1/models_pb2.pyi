@@ -207,8 +207,25 @@ class Model(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     SHUTDOWN_TIME_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ARCHITECTURE_FIELD_NUMBER: _builtins.int
+    QUANTIZATION_FIELD_NUMBER: _builtins.int
+    FILE_FORMAT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    LOADED_CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    TOKENIZER_FIELD_NUMBER: _builtins.int
+    SOURCE_URL_FIELD_NUMBER: _builtins.int
+    HUGGING_FACE_ID_FIELD_NUMBER: _builtins.int
+    LICENSE_FIELD_NUMBER: _builtins.int
+    MODERATED_FIELD_NUMBER: _builtins.int
+    BASE_MODEL_FIELD_NUMBER: _builtins.int
     PROVIDER_DATA_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
+    CANONICAL_NAME_FIELD_NUMBER: _builtins.int
+    PROVIDER_ALIASES_FIELD_NUMBER: _builtins.int
+    KNOWLEDGE_CUTOFF_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    DEFAULT_TEMPERATURE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name to call it by: "provider/model"."""
     provider: _builtins.str
@@ -227,6 +244,38 @@ class Model(_message.Message):
     """Length of its vectors."""
     owner: _builtins.str
     """Who made it."""
+    kind: _builtins.str
+    """The provider's word for the kind of model, such as "llm" or "embeddings"."""
+    architecture: _builtins.str
+    """Family of its construction, such as "llama"."""
+    quantization: _builtins.str
+    """How its weights are shortened, such as "Q4_K_M"."""
+    file_format: _builtins.str
+    """Format of its weights, such as "gguf"."""
+    state: _builtins.str
+    """The provider's word for whether it is ready, such as "loaded"."""
+    loaded_context_tokens: _builtins.int
+    """Tokens of context that are ready for it now."""
+    tokenizer: _builtins.str
+    """Name of its tokenizer."""
+    source_url: _builtins.str
+    """Page about it."""
+    hugging_face_id: _builtins.str
+    """Name of its repository at Hugging Face."""
+    license: _builtins.str
+    """Its licence."""
+    moderated: _builtins.bool
+    """Whether the provider filters what goes in and out."""
+    base_model: _builtins.str
+    """The model that it was made from."""
+    canonical_name: _builtins.str
+    """The provider's name for it that never changes."""
+    knowledge_cutoff: _builtins.str
+    """Date up to which it knows the world, in the provider's words."""
+    active: _builtins.bool
+    """Whether it can be called now."""
+    default_temperature: _builtins.float
+    """Temperature where the request gives none."""
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Aliases that the operator configured."""
@@ -267,6 +316,10 @@ class Model(_message.Message):
     def form(self) -> _content_pb2.WireForm:
         """How the wire spelled this model. Safe to clear."""
 
+    @_builtins.property
+    def provider_aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other names of it at the provider."""
+
     def __init__(
         self,
         *,
@@ -287,25 +340,58 @@ class Model(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         shutdown_time: _timestamp_pb2.Timestamp | None = ...,
         owner: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        architecture: _builtins.str = ...,
+        quantization: _builtins.str = ...,
+        file_format: _builtins.str = ...,
+        state: _builtins.str = ...,
+        loaded_context_tokens: _builtins.int | None = ...,
+        tokenizer: _builtins.str = ...,
+        source_url: _builtins.str = ...,
+        hugging_face_id: _builtins.str = ...,
+        license: _builtins.str = ...,
+        moderated: _builtins.bool | None = ...,
+        base_model: _builtins.str = ...,
         provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         form: _content_pb2.WireForm | None = ...,
+        canonical_name: _builtins.str = ...,
+        provider_aliases: _abc.Iterable[_builtins.str] | None = ...,
+        knowledge_cutoff: _builtins.str = ...,
+        active: _builtins.bool | None = ...,
+        default_temperature: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_context_window_tokens", b"_context_window_tokens", "_embedding_dimensions", b"_embedding_dimensions", "_max_output_tokens", b"_max_output_tokens", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "embedding_dimensions", b"embedding_dimensions", "form", b"form", "max_output_tokens", b"max_output_tokens", "shutdown_time", b"shutdown_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_context_window_tokens", b"_context_window_tokens", "_default_temperature", b"_default_temperature", "_embedding_dimensions", b"_embedding_dimensions", "_loaded_context_tokens", b"_loaded_context_tokens", "_max_output_tokens", b"_max_output_tokens", "_moderated", b"_moderated", "active", b"active", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "default_temperature", b"default_temperature", "embedding_dimensions", b"embedding_dimensions", "form", b"form", "loaded_context_tokens", b"loaded_context_tokens", "max_output_tokens", b"max_output_tokens", "moderated", b"moderated", "shutdown_time", b"shutdown_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_context_window_tokens", b"_context_window_tokens", "_embedding_dimensions", b"_embedding_dimensions", "_max_output_tokens", b"_max_output_tokens", "aliases", b"aliases", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "description", b"description", "display_name", b"display_name", "embedding_dimensions", b"embedding_dimensions", "form", b"form", "input_modalities", b"input_modalities", "max_output_tokens", b"max_output_tokens", "name", b"name", "output_modalities", b"output_modalities", "owner", b"owner", "prices", b"prices", "provider", b"provider", "provider_data", b"provider_data", "provider_model_id", b"provider_model_id", "shutdown_time", b"shutdown_time", "supported_parameters", b"supported_parameters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_context_window_tokens", b"_context_window_tokens", "_default_temperature", b"_default_temperature", "_embedding_dimensions", b"_embedding_dimensions", "_loaded_context_tokens", b"_loaded_context_tokens", "_max_output_tokens", b"_max_output_tokens", "_moderated", b"_moderated", "active", b"active", "aliases", b"aliases", "architecture", b"architecture", "base_model", b"base_model", "canonical_name", b"canonical_name", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "default_temperature", b"default_temperature", "description", b"description", "display_name", b"display_name", "embedding_dimensions", b"embedding_dimensions", "file_format", b"file_format", "form", b"form", "hugging_face_id", b"hugging_face_id", "input_modalities", b"input_modalities", "kind", b"kind", "knowledge_cutoff", b"knowledge_cutoff", "license", b"license", "loaded_context_tokens", b"loaded_context_tokens", "max_output_tokens", b"max_output_tokens", "moderated", b"moderated", "name", b"name", "output_modalities", b"output_modalities", "owner", b"owner", "prices", b"prices", "provider", b"provider", "provider_aliases", b"provider_aliases", "provider_data", b"provider_data", "provider_model_id", b"provider_model_id", "quantization", b"quantization", "shutdown_time", b"shutdown_time", "source_url", b"source_url", "state", b"state", "supported_parameters", b"supported_parameters", "tokenizer", b"tokenizer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
+    _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
     _WhichOneofReturnType__context_window_tokens: _TypeAlias = _typing.Literal["context_window_tokens"]  # noqa: Y015
     _WhichOneofArgType__context_window_tokens: _TypeAlias = _typing.Literal["_context_window_tokens", b"_context_window_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__default_temperature: _TypeAlias = _typing.Literal["default_temperature"]  # noqa: Y015
+    _WhichOneofArgType__default_temperature: _TypeAlias = _typing.Literal["_default_temperature", b"_default_temperature"]  # noqa: Y015
     _WhichOneofReturnType__embedding_dimensions: _TypeAlias = _typing.Literal["embedding_dimensions"]  # noqa: Y015
     _WhichOneofArgType__embedding_dimensions: _TypeAlias = _typing.Literal["_embedding_dimensions", b"_embedding_dimensions"]  # noqa: Y015
+    _WhichOneofReturnType__loaded_context_tokens: _TypeAlias = _typing.Literal["loaded_context_tokens"]  # noqa: Y015
+    _WhichOneofArgType__loaded_context_tokens: _TypeAlias = _typing.Literal["_loaded_context_tokens", b"_loaded_context_tokens"]  # noqa: Y015
     _WhichOneofReturnType__max_output_tokens: _TypeAlias = _typing.Literal["max_output_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_output_tokens: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__moderated: _TypeAlias = _typing.Literal["moderated"]  # noqa: Y015
+    _WhichOneofArgType__moderated: _TypeAlias = _typing.Literal["_moderated", b"_moderated"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__active) -> _WhichOneofReturnType__active | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__context_window_tokens) -> _WhichOneofReturnType__context_window_tokens | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__default_temperature) -> _WhichOneofReturnType__default_temperature | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__embedding_dimensions) -> _WhichOneofReturnType__embedding_dimensions | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__loaded_context_tokens) -> _WhichOneofReturnType__loaded_context_tokens | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_output_tokens) -> _WhichOneofReturnType__max_output_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__moderated) -> _WhichOneofReturnType__moderated | None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
 
@@ -314,6 +400,26 @@ class Capabilities(_message.Message):
     """What a model can do. Unset is unknown."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class OthersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.bool
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     CHAT_FIELD_NUMBER: _builtins.int
     EMBEDDINGS_FIELD_NUMBER: _builtins.int
@@ -325,6 +431,7 @@ class Capabilities(_message.Message):
     PROMPT_CACHING_FIELD_NUMBER: _builtins.int
     LOGPROBS_FIELD_NUMBER: _builtins.int
     CITATIONS_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
     chat: _builtins.bool
     """Chat."""
     embeddings: _builtins.bool
@@ -345,6 +452,10 @@ class Capabilities(_message.Message):
     """Log probabilities."""
     citations: _builtins.bool
     """Citations."""
+    @_builtins.property
+    def others(self) -> _containers.ScalarMap[_builtins.str, _builtins.bool]:
+        """What the provider says in words that have no field here, such as "fine_tuning"."""
+
     def __init__(
         self,
         *,
@@ -358,10 +469,11 @@ class Capabilities(_message.Message):
         prompt_caching: _builtins.bool | None = ...,
         logprobs: _builtins.bool | None = ...,
         citations: _builtins.bool | None = ...,
+        others: _abc.Mapping[_builtins.str, _builtins.bool] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_chat", b"_chat", "_citations", b"_citations", "_embeddings", b"_embeddings", "_json_schema", b"_json_schema", "_logprobs", b"_logprobs", "_parallel_tools", b"_parallel_tools", "_prompt_caching", b"_prompt_caching", "_reasoning", b"_reasoning", "_streaming", b"_streaming", "_tools", b"_tools", "chat", b"chat", "citations", b"citations", "embeddings", b"embeddings", "json_schema", b"json_schema", "logprobs", b"logprobs", "parallel_tools", b"parallel_tools", "prompt_caching", b"prompt_caching", "reasoning", b"reasoning", "streaming", b"streaming", "tools", b"tools"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_chat", b"_chat", "_citations", b"_citations", "_embeddings", b"_embeddings", "_json_schema", b"_json_schema", "_logprobs", b"_logprobs", "_parallel_tools", b"_parallel_tools", "_prompt_caching", b"_prompt_caching", "_reasoning", b"_reasoning", "_streaming", b"_streaming", "_tools", b"_tools", "chat", b"chat", "citations", b"citations", "embeddings", b"embeddings", "json_schema", b"json_schema", "logprobs", b"logprobs", "parallel_tools", b"parallel_tools", "prompt_caching", b"prompt_caching", "reasoning", b"reasoning", "streaming", b"streaming", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_chat", b"_chat", "_citations", b"_citations", "_embeddings", b"_embeddings", "_json_schema", b"_json_schema", "_logprobs", b"_logprobs", "_parallel_tools", b"_parallel_tools", "_prompt_caching", b"_prompt_caching", "_reasoning", b"_reasoning", "_streaming", b"_streaming", "_tools", b"_tools", "chat", b"chat", "citations", b"citations", "embeddings", b"embeddings", "json_schema", b"json_schema", "logprobs", b"logprobs", "others", b"others", "parallel_tools", b"parallel_tools", "prompt_caching", b"prompt_caching", "reasoning", b"reasoning", "streaming", b"streaming", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__chat: _TypeAlias = _typing.Literal["chat"]  # noqa: Y015
     _WhichOneofArgType__chat: _TypeAlias = _typing.Literal["_chat", b"_chat"]  # noqa: Y015
@@ -414,19 +526,23 @@ class Price(_message.Message):
 
     METER_FIELD_NUMBER: _builtins.int
     USD_NANOS_PER_MILLION_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
     meter: _builtins.str
     """What is billed, such as "input", "output", "cache_read"."""
     usd_nanos_per_million: _builtins.int
-    """Billionths of a US dollar for a million tokens."""
+    """Billionths of a US dollar for a million of the unit."""
+    unit: _builtins.str
+    """What is counted: empty for tokens, else "request", "image", "search" or "hour"."""
     def __init__(
         self,
         *,
         meter: _builtins.str = ...,
         usd_nanos_per_million: _builtins.int = ...,
+        unit: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["meter", b"meter", "usd_nanos_per_million", b"usd_nanos_per_million"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["meter", b"meter", "unit", b"unit", "usd_nanos_per_million", b"usd_nanos_per_million"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

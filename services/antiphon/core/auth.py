@@ -36,14 +36,12 @@ class Auth:
         self._admit(context)
         return await proceed(request, context)
 
-    async def stream(
+    def stream(
         self, method: str, request: Message, context: Context, proceed: Stream
     ) -> AsyncGenerator[Message, None]:
         """Let a streaming call in, or raise UNAUTHENTICATED."""
         self._admit(context)
-        async for message in (events := proceed(request, context)):
-            yield message
-        await events.aclose()
+        return proceed(request, context)
 
     def _admit(self, context: Context) -> None:
         if self._hashes:

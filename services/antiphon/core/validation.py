@@ -26,14 +26,12 @@ class Validation:
         check(request, max_bytes=self._max_bytes)
         return await proceed(request, context)
 
-    async def stream(
+    def stream(
         self, method: str, request: Message, context: Context, proceed: Stream
     ) -> AsyncGenerator[Message, None]:
         """Check a streaming call's request."""
         check(request, max_bytes=self._max_bytes)
-        async for message in (events := proceed(request, context)):
-            yield message
-        await events.aclose()
+        return proceed(request, context)
 
 
 def check(request: Message, *, max_bytes: int = MAX_BYTES) -> None:
