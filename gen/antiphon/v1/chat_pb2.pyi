@@ -372,6 +372,18 @@ class ChatSpec(_message.Message):
     SPEED_FIELD_NUMBER: _builtins.int
     TASK_BUDGET_FIELD_NUMBER: _builtins.int
     PROVIDER_FEATURES_FIELD_NUMBER: _builtins.int
+    GUARDRAIL_FIELD_NUMBER: _builtins.int
+    RUNTIME_FIELD_NUMBER: _builtins.int
+    WANTED_RESPONSE_FIELDS_FIELD_NUMBER: _builtins.int
+    CITATION_MODE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    BACKGROUND_FIELD_NUMBER: _builtins.int
+    TRUNCATION_FIELD_NUMBER: _builtins.int
+    MAX_TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    INCLUDE_FIELD_NUMBER: _builtins.int
+    PROMPT_TEMPLATE_FIELD_NUMBER: _builtins.int
+    STREAM_PADDING_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """"provider/model", or an alias that the operator configured."""
     parallel_tool_calls: _builtins.bool
@@ -400,6 +412,20 @@ class ChatSpec(_message.Message):
     """Where the provider may compute the answer, in its word, such as "us"."""
     speed: _builtins.str
     """The provider's word for how fast to answer, such as "fast"."""
+    citation_mode: _builtins.str
+    """How carefully the answer cites its sources, in the provider's word, such as "fast", "accurate" or "off"."""
+    priority: _builtins.int
+    """Rank in the provider's queue, in its own scale."""
+    conversation_id: _builtins.str
+    """Continue a conversation that the provider stores, by its identifier."""
+    background: _builtins.bool
+    """Whether the provider answers at once with an identifier and works on; the answer is asked for later."""
+    truncation: _builtins.str
+    """What the provider does with a conversation that is too long, in its word, such as "auto" or "disabled"."""
+    max_tool_calls: _builtins.int
+    """Upper bound of uses of tools that the provider runs."""
+    stream_padding: _builtins.bool
+    """Whether the provider pads the events of a stream, so that their lengths tell a listener nothing."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Message]:
         """The conversation so far, oldest first."""
@@ -474,6 +500,26 @@ class ChatSpec(_message.Message):
     def provider_features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Features on trial that the request wants, in the provider's words, such as "files-api-2025-04-14"."""
 
+    @_builtins.property
+    def guardrail(self) -> Global___Guardrail:
+        """Rules, kept at the provider, that are applied to prompt and answer."""
+
+    @_builtins.property
+    def runtime(self) -> Global___LocalRuntime:
+        """How a server on the caller's own machines runs the model."""
+
+    @_builtins.property
+    def wanted_response_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields of the model's own answer that are wanted beside it, as JSON pointers."""
+
+    @_builtins.property
+    def include(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Further content that is wanted in the answer, in the provider's words, such as "web_search_call.action.sources"."""
+
+    @_builtins.property
+    def prompt_template(self) -> Global___PromptTemplate:
+        """A prompt that the provider stores."""
+
     def __init__(
         self,
         *,
@@ -509,27 +555,55 @@ class ChatSpec(_message.Message):
         speed: _builtins.str = ...,
         task_budget: Global___TaskBudget | None = ...,
         provider_features: _abc.Iterable[_builtins.str] | None = ...,
+        guardrail: Global___Guardrail | None = ...,
+        runtime: Global___LocalRuntime | None = ...,
+        wanted_response_fields: _abc.Iterable[_builtins.str] | None = ...,
+        citation_mode: _builtins.str = ...,
+        priority: _builtins.int | None = ...,
+        conversation_id: _builtins.str = ...,
+        background: _builtins.bool | None = ...,
+        truncation: _builtins.str = ...,
+        max_tool_calls: _builtins.int | None = ...,
+        include: _abc.Iterable[_builtins.str] | None = ...,
+        prompt_template: Global___PromptTemplate | None = ...,
+        stream_padding: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_store", b"_store", "audio", b"audio", "cache", b"cache", "container", b"container", "context_management", b"context_management", "form", b"form", "max_output_tokens", b"max_output_tokens", "n", b"n", "parallel_tool_calls", b"parallel_tool_calls", "reasoning", b"reasoning", "response_format", b"response_format", "sampling", b"sampling", "store", b"store", "task_budget", b"task_budget", "tool_choice", b"tool_choice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_background", b"_background", "_max_output_tokens", b"_max_output_tokens", "_max_tool_calls", b"_max_tool_calls", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_priority", b"_priority", "_store", b"_store", "_stream_padding", b"_stream_padding", "audio", b"audio", "background", b"background", "cache", b"cache", "container", b"container", "context_management", b"context_management", "form", b"form", "guardrail", b"guardrail", "max_output_tokens", b"max_output_tokens", "max_tool_calls", b"max_tool_calls", "n", b"n", "parallel_tool_calls", b"parallel_tool_calls", "priority", b"priority", "prompt_template", b"prompt_template", "reasoning", b"reasoning", "response_format", b"response_format", "runtime", b"runtime", "sampling", b"sampling", "store", b"store", "stream_padding", b"stream_padding", "task_budget", b"task_budget", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_store", b"_store", "audio", b"audio", "cache", b"cache", "container", b"container", "context_management", b"context_management", "end_user_id", b"end_user_id", "form", b"form", "idempotency_key", b"idempotency_key", "inference_region", b"inference_region", "max_output_tokens", b"max_output_tokens", "messages", b"messages", "metadata", b"metadata", "model", b"model", "moderation_model", b"moderation_model", "n", b"n", "on_unsupported", b"on_unsupported", "output_modalities", b"output_modalities", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "previous_response_id", b"previous_response_id", "provider_data", b"provider_data", "provider_features", b"provider_features", "reasoning", b"reasoning", "response_format", b"response_format", "safety", b"safety", "sampling", b"sampling", "service_tier", b"service_tier", "speed", b"speed", "store", b"store", "task_budget", b"task_budget", "tool_choice", b"tool_choice", "tools", b"tools", "verbosity", b"verbosity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_background", b"_background", "_max_output_tokens", b"_max_output_tokens", "_max_tool_calls", b"_max_tool_calls", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_priority", b"_priority", "_store", b"_store", "_stream_padding", b"_stream_padding", "audio", b"audio", "background", b"background", "cache", b"cache", "citation_mode", b"citation_mode", "container", b"container", "context_management", b"context_management", "conversation_id", b"conversation_id", "end_user_id", b"end_user_id", "form", b"form", "guardrail", b"guardrail", "idempotency_key", b"idempotency_key", "include", b"include", "inference_region", b"inference_region", "max_output_tokens", b"max_output_tokens", "max_tool_calls", b"max_tool_calls", "messages", b"messages", "metadata", b"metadata", "model", b"model", "moderation_model", b"moderation_model", "n", b"n", "on_unsupported", b"on_unsupported", "output_modalities", b"output_modalities", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "previous_response_id", b"previous_response_id", "priority", b"priority", "prompt_template", b"prompt_template", "provider_data", b"provider_data", "provider_features", b"provider_features", "reasoning", b"reasoning", "response_format", b"response_format", "runtime", b"runtime", "safety", b"safety", "sampling", b"sampling", "service_tier", b"service_tier", "speed", b"speed", "store", b"store", "stream_padding", b"stream_padding", "task_budget", b"task_budget", "tool_choice", b"tool_choice", "tools", b"tools", "truncation", b"truncation", "verbosity", b"verbosity", "wanted_response_fields", b"wanted_response_fields"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__background: _TypeAlias = _typing.Literal["background"]  # noqa: Y015
+    _WhichOneofArgType__background: _TypeAlias = _typing.Literal["_background", b"_background"]  # noqa: Y015
     _WhichOneofReturnType__max_output_tokens: _TypeAlias = _typing.Literal["max_output_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_output_tokens: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__max_tool_calls: _TypeAlias = _typing.Literal["max_tool_calls"]  # noqa: Y015
+    _WhichOneofArgType__max_tool_calls: _TypeAlias = _typing.Literal["_max_tool_calls", b"_max_tool_calls"]  # noqa: Y015
     _WhichOneofReturnType__n: _TypeAlias = _typing.Literal["n"]  # noqa: Y015
     _WhichOneofArgType__n: _TypeAlias = _typing.Literal["_n", b"_n"]  # noqa: Y015
     _WhichOneofReturnType__parallel_tool_calls: _TypeAlias = _typing.Literal["parallel_tool_calls"]  # noqa: Y015
     _WhichOneofArgType__parallel_tool_calls: _TypeAlias = _typing.Literal["_parallel_tool_calls", b"_parallel_tool_calls"]  # noqa: Y015
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
     _WhichOneofReturnType__store: _TypeAlias = _typing.Literal["store"]  # noqa: Y015
     _WhichOneofArgType__store: _TypeAlias = _typing.Literal["_store", b"_store"]  # noqa: Y015
+    _WhichOneofReturnType__stream_padding: _TypeAlias = _typing.Literal["stream_padding"]  # noqa: Y015
+    _WhichOneofArgType__stream_padding: _TypeAlias = _typing.Literal["_stream_padding", b"_stream_padding"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__background) -> _WhichOneofReturnType__background | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_output_tokens) -> _WhichOneofReturnType__max_output_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tool_calls) -> _WhichOneofReturnType__max_tool_calls | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__n) -> _WhichOneofReturnType__n | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parallel_tool_calls) -> _WhichOneofReturnType__parallel_tool_calls | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__store) -> _WhichOneofReturnType__store | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stream_padding) -> _WhichOneofReturnType__stream_padding | None: ...
 
 Global___ChatSpec: _TypeAlias = ChatSpec  # noqa: Y015
 
@@ -793,6 +867,121 @@ class TaskBudget(_message.Message):
 Global___TaskBudget: _TypeAlias = TaskBudget  # noqa: Y015
 
 @_typing.final
+class PromptTemplate(_message.Message):
+    """A prompt that the provider stores."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class VariablesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _content_pb2.Part: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _content_pb2.Part | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    VARIABLES_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The provider's identifier of it."""
+    version: _builtins.str
+    """Its version; empty for the newest."""
+    @_builtins.property
+    def variables(self) -> _containers.MessageMap[_builtins.str, _content_pb2.Part]:
+        """What its variables stand for, by name."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        version: _builtins.str = ...,
+        variables: _abc.Mapping[_builtins.str, _content_pb2.Part] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "variables", b"variables", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PromptTemplate: _TypeAlias = PromptTemplate  # noqa: Y015
+
+@_typing.final
+class Guardrail(_message.Message):
+    """A set of rules, kept at the provider, that is applied to prompt and answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    TRACE_FIELD_NUMBER: _builtins.int
+    STREAM_MODE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The provider's identifier of it."""
+    version: _builtins.str
+    """Its version, such as "1" or "DRAFT"."""
+    trace: _builtins.str
+    """Whether the answer tells what it found, in the provider's word, such as "enabled"."""
+    stream_mode: _builtins.str
+    """Whether a stream waits for it, in the provider's word: "sync" or "async"."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        version: _builtins.str = ...,
+        trace: _builtins.str = ...,
+        stream_mode: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "stream_mode", b"stream_mode", "trace", b"trace", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Guardrail: _TypeAlias = Guardrail  # noqa: Y015
+
+@_typing.final
+class LocalRuntime(_message.Message):
+    """How a server on the caller's own machines runs the model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    KEEP_LOADED_FIELD_NUMBER: _builtins.int
+    context_tokens: _builtins.int
+    """Tokens of context that are made ready."""
+    keep_loaded: _builtins.str
+    """How long the model stays in memory afterwards, in the provider's words, such as "5m" or "-1"."""
+    def __init__(
+        self,
+        *,
+        context_tokens: _builtins.int | None = ...,
+        keep_loaded: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_context_tokens", b"_context_tokens", "context_tokens", b"context_tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_context_tokens", b"_context_tokens", "context_tokens", b"context_tokens", "keep_loaded", b"keep_loaded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__context_tokens: _TypeAlias = _typing.Literal["context_tokens"]  # noqa: Y015
+    _WhichOneofArgType__context_tokens: _TypeAlias = _typing.Literal["_context_tokens", b"_context_tokens"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__context_tokens) -> _WhichOneofReturnType__context_tokens | None: ...
+
+Global___LocalRuntime: _TypeAlias = LocalRuntime  # noqa: Y015
+
+@_typing.final
 class Sampling(_message.Message):
     """How tokens are chosen."""
 
@@ -830,6 +1019,8 @@ class Sampling(_message.Message):
     LOGIT_BIAS_FIELD_NUMBER: _builtins.int
     LOGPROBS_FIELD_NUMBER: _builtins.int
     TOP_LOGPROBS_FIELD_NUMBER: _builtins.int
+    TYPICAL_P_FIELD_NUMBER: _builtins.int
+    REPETITION_WINDOW_FIELD_NUMBER: _builtins.int
     temperature: _builtins.float
     """Randomness, from 0."""
     top_p: _builtins.float
@@ -850,6 +1041,10 @@ class Sampling(_message.Message):
     """Whether to answer with log probabilities."""
     top_logprobs: _builtins.int
     """How many alternatives at each position."""
+    typical_p: _builtins.float
+    """Choose from tokens that are as surprising as is typical, up to this probability."""
+    repetition_window: _builtins.int
+    """How many of the last tokens the penalties look at."""
     @_builtins.property
     def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Texts that end the answer."""
@@ -873,10 +1068,12 @@ class Sampling(_message.Message):
         logit_bias: _abc.Mapping[_builtins.int, _builtins.float] | None = ...,
         logprobs: _builtins.bool | None = ...,
         top_logprobs: _builtins.int | None = ...,
+        typical_p: _builtins.float | None = ...,
+        repetition_window: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "frequency_penalty", b"frequency_penalty", "logprobs", b"logprobs", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_repetition_penalty", b"_repetition_penalty", "_repetition_window", b"_repetition_window", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_typical_p", b"_typical_p", "frequency_penalty", b"frequency_penalty", "logprobs", b"logprobs", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "repetition_penalty", b"repetition_penalty", "repetition_window", b"repetition_window", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "typical_p", b"typical_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "frequency_penalty", b"frequency_penalty", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "stop", b"stop", "temperature", b"temperature", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_min_p", b"_min_p", "_presence_penalty", b"_presence_penalty", "_repetition_penalty", b"_repetition_penalty", "_repetition_window", b"_repetition_window", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_typical_p", b"_typical_p", "frequency_penalty", b"frequency_penalty", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "min_p", b"min_p", "presence_penalty", b"presence_penalty", "repetition_penalty", b"repetition_penalty", "repetition_window", b"repetition_window", "seed", b"seed", "stop", b"stop", "temperature", b"temperature", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "typical_p", b"typical_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__frequency_penalty: _TypeAlias = _typing.Literal["frequency_penalty"]  # noqa: Y015
     _WhichOneofArgType__frequency_penalty: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty"]  # noqa: Y015
@@ -888,6 +1085,8 @@ class Sampling(_message.Message):
     _WhichOneofArgType__presence_penalty: _TypeAlias = _typing.Literal["_presence_penalty", b"_presence_penalty"]  # noqa: Y015
     _WhichOneofReturnType__repetition_penalty: _TypeAlias = _typing.Literal["repetition_penalty"]  # noqa: Y015
     _WhichOneofArgType__repetition_penalty: _TypeAlias = _typing.Literal["_repetition_penalty", b"_repetition_penalty"]  # noqa: Y015
+    _WhichOneofReturnType__repetition_window: _TypeAlias = _typing.Literal["repetition_window"]  # noqa: Y015
+    _WhichOneofArgType__repetition_window: _TypeAlias = _typing.Literal["_repetition_window", b"_repetition_window"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
@@ -898,6 +1097,8 @@ class Sampling(_message.Message):
     _WhichOneofArgType__top_logprobs: _TypeAlias = _typing.Literal["_top_logprobs", b"_top_logprobs"]  # noqa: Y015
     _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
     _WhichOneofArgType__top_p: _TypeAlias = _typing.Literal["_top_p", b"_top_p"]  # noqa: Y015
+    _WhichOneofReturnType__typical_p: _TypeAlias = _typing.Literal["typical_p"]  # noqa: Y015
+    _WhichOneofArgType__typical_p: _TypeAlias = _typing.Literal["_typical_p", b"_typical_p"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__frequency_penalty) -> _WhichOneofReturnType__frequency_penalty | None: ...
     @_typing.overload
@@ -909,6 +1110,8 @@ class Sampling(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__repetition_penalty) -> _WhichOneofReturnType__repetition_penalty | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__repetition_window) -> _WhichOneofReturnType__repetition_window | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
@@ -918,6 +1121,8 @@ class Sampling(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_logprobs) -> _WhichOneofReturnType__top_logprobs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_p) -> _WhichOneofReturnType__top_p | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__typical_p) -> _WhichOneofReturnType__typical_p | None: ...
 
 Global___Sampling: _TypeAlias = Sampling  # noqa: Y015
 
@@ -934,6 +1139,8 @@ class Reasoning(_message.Message):
     ADAPTIVE_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
     EXCLUDE_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
     effort: _builtins.str
     """The provider's word, such as "none", "minimal", "low", "medium", "high"."""
     budget_tokens: _builtins.int
@@ -948,6 +1155,10 @@ class Reasoning(_message.Message):
     """Whether the model reasons at all."""
     exclude: _builtins.bool
     """Whether reasoning is left out of the answer."""
+    context: _builtins.str
+    """Which earlier reasoning the model sees again, in the provider's word, such as "current_turn" or "all_turns"."""
+    mode: _builtins.str
+    """The provider's word for how the model reasons, such as "standard" or "pro"."""
     def __init__(
         self,
         *,
@@ -958,10 +1169,12 @@ class Reasoning(_message.Message):
         adaptive: _builtins.bool | None = ...,
         enabled: _builtins.bool | None = ...,
         exclude: _builtins.bool | None = ...,
+        context: _builtins.str = ...,
+        mode: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_adaptive", b"_adaptive", "_budget_tokens", b"_budget_tokens", "_enabled", b"_enabled", "_exclude", b"_exclude", "_include_encrypted", b"_include_encrypted", "adaptive", b"adaptive", "budget_tokens", b"budget_tokens", "enabled", b"enabled", "exclude", b"exclude", "include_encrypted", b"include_encrypted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adaptive", b"_adaptive", "_budget_tokens", b"_budget_tokens", "_enabled", b"_enabled", "_exclude", b"_exclude", "_include_encrypted", b"_include_encrypted", "adaptive", b"adaptive", "budget_tokens", b"budget_tokens", "display", b"display", "effort", b"effort", "enabled", b"enabled", "exclude", b"exclude", "include_encrypted", b"include_encrypted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_adaptive", b"_adaptive", "_budget_tokens", b"_budget_tokens", "_enabled", b"_enabled", "_exclude", b"_exclude", "_include_encrypted", b"_include_encrypted", "adaptive", b"adaptive", "budget_tokens", b"budget_tokens", "context", b"context", "display", b"display", "effort", b"effort", "enabled", b"enabled", "exclude", b"exclude", "include_encrypted", b"include_encrypted", "mode", b"mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__adaptive: _TypeAlias = _typing.Literal["adaptive"]  # noqa: Y015
     _WhichOneofArgType__adaptive: _TypeAlias = _typing.Literal["_adaptive", b"_adaptive"]  # noqa: Y015
@@ -1022,15 +1235,23 @@ class CachePolicy(_message.Message):
     RETENTION_FIELD_NUMBER: _builtins.int
     CACHED_CONTENT_FIELD_NUMBER: _builtins.int
     BREAKPOINT_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Requests with the same key are likelier to find their prefix cached."""
     retention: _builtins.str
     """How long the provider keeps it, in its own word, such as "24h"."""
     cached_content: _builtins.str
     """Name of a cached prefix that the provider holds."""
+    mode: _builtins.str
+    """The provider's word for who sets breakpoints, such as "implicit" or "explicit"."""
     @_builtins.property
     def breakpoint(self) -> _content_pb2.CacheBreakpoint:
         """Cache the whole request as if its last part had a breakpoint."""
+
+    @_builtins.property
+    def ttl(self) -> _duration_pb2.Duration:
+        """How long the provider keeps what breakpoints without a length of their own mark."""
 
     def __init__(
         self,
@@ -1039,10 +1260,12 @@ class CachePolicy(_message.Message):
         retention: _builtins.str = ...,
         cached_content: _builtins.str = ...,
         breakpoint: _content_pb2.CacheBreakpoint | None = ...,
+        mode: _builtins.str = ...,
+        ttl: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["breakpoint", b"breakpoint"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["breakpoint", b"breakpoint", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakpoint", b"breakpoint", "cached_content", b"cached_content", "key", b"key", "retention", b"retention"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakpoint", b"breakpoint", "cached_content", b"cached_content", "key", b"key", "mode", b"mode", "retention", b"retention", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1121,6 +1344,10 @@ class Completion(_message.Message):
     FORM_FIELD_NUMBER: _builtins.int
     CONTAINER_SKILLS_FIELD_NUMBER: _builtins.int
     APPLIED_CONTEXT_EDITS_FIELD_NUMBER: _builtins.int
+    ECHO_FIELD_NUMBER: _builtins.int
+    COMPLETE_TIME_FIELD_NUMBER: _builtins.int
+    PAYER_FIELD_NUMBER: _builtins.int
+    UPSTREAM_MODEL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's identifier."""
     model: _builtins.str
@@ -1137,6 +1364,10 @@ class Completion(_message.Message):
     """The upstream behind a provider that is itself a router."""
     container_id: _builtins.str
     """The container in which the provider ran code, to be reused."""
+    payer: _builtins.str
+    """Who is billed, in the provider's word, such as "developer"."""
+    upstream_model: _builtins.str
+    """The model behind a provider that is itself a router, in that upstream's words."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the provider made it."""
@@ -1189,6 +1420,16 @@ class Completion(_message.Message):
     def applied_context_edits(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppliedContextEdit]:
         """What the provider took out of the conversation before it answered."""
 
+    @_builtins.property
+    def echo(self) -> Global___ChatSpec:
+        """What the provider says that it was asked: options and tools, and of messages only instructions. Only where the wire
+        repeats them.
+        """
+
+    @_builtins.property
+    def complete_time(self) -> _timestamp_pb2.Timestamp:
+        """When the answer was whole."""
+
     def __init__(
         self,
         *,
@@ -1213,10 +1454,14 @@ class Completion(_message.Message):
         form: _content_pb2.WireForm | None = ...,
         container_skills: _abc.Iterable[Global___ContainerSkill] | None = ...,
         applied_context_edits: _abc.Iterable[Global___AppliedContextEdit] | None = ...,
+        echo: Global___ChatSpec | None = ...,
+        complete_time: _timestamp_pb2.Timestamp | None = ...,
+        payer: _builtins.str = ...,
+        upstream_model: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["container_expire_time", b"container_expire_time", "create_time", b"create_time", "form", b"form", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complete_time", b"complete_time", "container_expire_time", b"container_expire_time", "create_time", b"create_time", "echo", b"echo", "form", b"form", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_context_edits", b"applied_context_edits", "container_expire_time", b"container_expire_time", "container_id", b"container_id", "container_skills", b"container_skills", "create_time", b"create_time", "form", b"form", "id", b"id", "model", b"model", "output_moderation", b"output_moderation", "outputs", b"outputs", "prompt_moderation", b"prompt_moderation", "prompt_safety", b"prompt_safety", "provider", b"provider", "provider_data", b"provider_data", "search_results", b"search_results", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "upstream_provider", b"upstream_provider", "upstream_request_id", b"upstream_request_id", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_context_edits", b"applied_context_edits", "complete_time", b"complete_time", "container_expire_time", b"container_expire_time", "container_id", b"container_id", "container_skills", b"container_skills", "create_time", b"create_time", "echo", b"echo", "form", b"form", "id", b"id", "model", b"model", "output_moderation", b"output_moderation", "outputs", b"outputs", "payer", b"payer", "prompt_moderation", b"prompt_moderation", "prompt_safety", b"prompt_safety", "provider", b"provider", "provider_data", b"provider_data", "search_results", b"search_results", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "upstream_model", b"upstream_model", "upstream_provider", b"upstream_provider", "upstream_request_id", b"upstream_request_id", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1348,6 +1593,9 @@ class SafetyRating(_message.Message):
     SEVERITY_FIELD_NUMBER: _builtins.int
     DETECTED_FIELD_NUMBER: _builtins.int
     INPUT_TYPES_FIELD_NUMBER: _builtins.int
+    START_OFFSET_FIELD_NUMBER: _builtins.int
+    END_OFFSET_FIELD_NUMBER: _builtins.int
+    CHECK_OFFSET_FIELD_NUMBER: _builtins.int
     category: _builtins.str
     """The provider's name of the category."""
     probability: _builtins.str
@@ -1360,6 +1608,12 @@ class SafetyRating(_message.Message):
     """How severe, in the provider's words."""
     detected: _builtins.bool
     """Whether the filter recognised the category at all; unset where it did not say."""
+    start_offset: _builtins.int
+    """First character of the passage that was looked at."""
+    end_offset: _builtins.int
+    """Character after the last one of that passage."""
+    check_offset: _builtins.int
+    """How far the filter had looked before, in characters."""
     @_builtins.property
     def input_types(self) -> _containers.RepeatedScalarFieldContainer[_content_pb2.Modality.ValueType]:
         """Kinds of content that the category was looked for in."""
@@ -1374,23 +1628,38 @@ class SafetyRating(_message.Message):
         severity: _builtins.str = ...,
         detected: _builtins.bool | None = ...,
         input_types: _abc.Iterable[_content_pb2.Modality.ValueType] | None = ...,
+        start_offset: _builtins.int | None = ...,
+        end_offset: _builtins.int | None = ...,
+        check_offset: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_blocked", b"_blocked", "_detected", b"_detected", "_score", b"_score", "blocked", b"blocked", "detected", b"detected", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_blocked", b"_blocked", "_check_offset", b"_check_offset", "_detected", b"_detected", "_end_offset", b"_end_offset", "_score", b"_score", "_start_offset", b"_start_offset", "blocked", b"blocked", "check_offset", b"check_offset", "detected", b"detected", "end_offset", b"end_offset", "score", b"score", "start_offset", b"start_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blocked", b"_blocked", "_detected", b"_detected", "_score", b"_score", "blocked", b"blocked", "category", b"category", "detected", b"detected", "input_types", b"input_types", "probability", b"probability", "score", b"score", "severity", b"severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blocked", b"_blocked", "_check_offset", b"_check_offset", "_detected", b"_detected", "_end_offset", b"_end_offset", "_score", b"_score", "_start_offset", b"_start_offset", "blocked", b"blocked", "category", b"category", "check_offset", b"check_offset", "detected", b"detected", "end_offset", b"end_offset", "input_types", b"input_types", "probability", b"probability", "score", b"score", "severity", b"severity", "start_offset", b"start_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__blocked: _TypeAlias = _typing.Literal["blocked"]  # noqa: Y015
     _WhichOneofArgType__blocked: _TypeAlias = _typing.Literal["_blocked", b"_blocked"]  # noqa: Y015
+    _WhichOneofReturnType__check_offset: _TypeAlias = _typing.Literal["check_offset"]  # noqa: Y015
+    _WhichOneofArgType__check_offset: _TypeAlias = _typing.Literal["_check_offset", b"_check_offset"]  # noqa: Y015
     _WhichOneofReturnType__detected: _TypeAlias = _typing.Literal["detected"]  # noqa: Y015
     _WhichOneofArgType__detected: _TypeAlias = _typing.Literal["_detected", b"_detected"]  # noqa: Y015
+    _WhichOneofReturnType__end_offset: _TypeAlias = _typing.Literal["end_offset"]  # noqa: Y015
+    _WhichOneofArgType__end_offset: _TypeAlias = _typing.Literal["_end_offset", b"_end_offset"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    _WhichOneofReturnType__start_offset: _TypeAlias = _typing.Literal["start_offset"]  # noqa: Y015
+    _WhichOneofArgType__start_offset: _TypeAlias = _typing.Literal["_start_offset", b"_start_offset"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__blocked) -> _WhichOneofReturnType__blocked | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__check_offset) -> _WhichOneofReturnType__check_offset | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__detected) -> _WhichOneofReturnType__detected | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_offset) -> _WhichOneofReturnType__end_offset | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__start_offset) -> _WhichOneofReturnType__start_offset | None: ...
 
 Global___SafetyRating: _TypeAlias = SafetyRating  # noqa: Y015
 

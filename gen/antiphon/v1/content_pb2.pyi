@@ -185,12 +185,18 @@ class Message(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     PROVIDER_DATA_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     role: Global___Role.ValueType
     """Who speaks."""
     name: _builtins.str
     """Name of the participant, where several share a role."""
     id: _builtins.str
     """The provider's identifier of this message."""
+    phase: _builtins.str
+    """The provider's word for what the message is in a longer answer, such as "commentary" or "final_answer"."""
+    status: Global___ToolStatus.ValueType
+    """How far the message is."""
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
         """What is said, in order."""
@@ -214,10 +220,12 @@ class Message(_message.Message):
         id: _builtins.str = ...,
         provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         form: Global___WireForm | None = ...,
+        phase: _builtins.str = ...,
+        status: Global___ToolStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["form", b"form"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "id", b"id", "name", b"name", "parts", b"parts", "provider_data", b"provider_data", "role", b"role"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "id", b"id", "name", b"name", "parts", b"parts", "phase", b"phase", "provider_data", b"provider_data", "role", b"role", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -262,16 +270,24 @@ class Part(_message.Message):
     FILE_RESULT_FIELD_NUMBER: _builtins.int
     COMPACTION_FIELD_NUMBER: _builtins.int
     TOOL_REFERENCE_FIELD_NUMBER: _builtins.int
+    TOOL_LIST_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUEST_FIELD_NUMBER: _builtins.int
+    APPROVAL_RESPONSE_FIELD_NUMBER: _builtins.int
+    STORED_ITEM_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     CACHE_BREAKPOINT_FIELD_NUMBER: _builtins.int
     PROVIDER_DATA_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
+    GUARD_MARK_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's identifier of this part."""
     refusal: _builtins.str
     """The model's words on why it refuses to answer."""
     signature: _builtins.bytes
     """Proof by the provider that it wrote this part. Replay it unchanged; never inspect it."""
+    status: Global___ToolStatus.ValueType
+    """How far a part is that is no tool call, such as reasoning."""
     @_builtins.property
     def text(self) -> Global___TextPart:
         """Text."""
@@ -317,6 +333,22 @@ class Part(_message.Message):
         """A tool that a search for tools found."""
 
     @_builtins.property
+    def tool_list(self) -> Global___ToolListPart:
+        """Tools that an MCP server offers."""
+
+    @_builtins.property
+    def approval_request(self) -> Global___ApprovalRequest:
+        """The provider asks whether it may call a tool."""
+
+    @_builtins.property
+    def approval_response(self) -> Global___ApprovalResponse:
+        """The caller's answer to that."""
+
+    @_builtins.property
+    def stored_item(self) -> Global___StoredItem:
+        """Something that the provider stores, by the identifier of this part."""
+
+    @_builtins.property
     def cache_breakpoint(self) -> Global___CacheBreakpoint:
         """The provider may cache the prompt up to and including this part."""
 
@@ -327,6 +359,10 @@ class Part(_message.Message):
     @_builtins.property
     def form(self) -> Global___WireForm:
         """How the wire spelled this part. Safe to clear."""
+
+    @_builtins.property
+    def guard_mark(self) -> Global___GuardMark:
+        """The guardrail of the request looks at this part, and, where parts are so marked, at no other."""
 
     def __init__(
         self,
@@ -344,16 +380,22 @@ class Part(_message.Message):
         file_result: Global___FileResult | None = ...,
         compaction: Global___CompactionPart | None = ...,
         tool_reference: Global___ToolReference | None = ...,
+        tool_list: Global___ToolListPart | None = ...,
+        approval_request: Global___ApprovalRequest | None = ...,
+        approval_response: Global___ApprovalResponse | None = ...,
+        stored_item: Global___StoredItem | None = ...,
         signature: _builtins.bytes = ...,
         cache_breakpoint: Global___CacheBreakpoint | None = ...,
         provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         form: Global___WireForm | None = ...,
+        guard_mark: Global___GuardMark | None = ...,
+        status: Global___ToolStatus.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cache_breakpoint", b"cache_breakpoint", "code_result", b"code_result", "compaction", b"compaction", "file_result", b"file_result", "form", b"form", "kind", b"kind", "media", b"media", "opaque", b"opaque", "reasoning", b"reasoning", "refusal", b"refusal", "search_result", b"search_result", "text", b"text", "tool_call", b"tool_call", "tool_reference", b"tool_reference", "tool_result", b"tool_result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_request", b"approval_request", "approval_response", b"approval_response", "cache_breakpoint", b"cache_breakpoint", "code_result", b"code_result", "compaction", b"compaction", "file_result", b"file_result", "form", b"form", "guard_mark", b"guard_mark", "kind", b"kind", "media", b"media", "opaque", b"opaque", "reasoning", b"reasoning", "refusal", b"refusal", "search_result", b"search_result", "stored_item", b"stored_item", "text", b"text", "tool_call", b"tool_call", "tool_list", b"tool_list", "tool_reference", b"tool_reference", "tool_result", b"tool_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_breakpoint", b"cache_breakpoint", "code_result", b"code_result", "compaction", b"compaction", "file_result", b"file_result", "form", b"form", "id", b"id", "kind", b"kind", "media", b"media", "opaque", b"opaque", "provider_data", b"provider_data", "reasoning", b"reasoning", "refusal", b"refusal", "search_result", b"search_result", "signature", b"signature", "text", b"text", "tool_call", b"tool_call", "tool_reference", b"tool_reference", "tool_result", b"tool_result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_request", b"approval_request", "approval_response", b"approval_response", "cache_breakpoint", b"cache_breakpoint", "code_result", b"code_result", "compaction", b"compaction", "file_result", b"file_result", "form", b"form", "guard_mark", b"guard_mark", "id", b"id", "kind", b"kind", "media", b"media", "opaque", b"opaque", "provider_data", b"provider_data", "reasoning", b"reasoning", "refusal", b"refusal", "search_result", b"search_result", "signature", b"signature", "status", b"status", "stored_item", b"stored_item", "text", b"text", "tool_call", b"tool_call", "tool_list", b"tool_list", "tool_reference", b"tool_reference", "tool_result", b"tool_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["text", "reasoning", "refusal", "media", "tool_call", "tool_result", "search_result", "code_result", "opaque", "file_result", "compaction", "tool_reference"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["text", "reasoning", "refusal", "media", "tool_call", "tool_result", "search_result", "code_result", "opaque", "file_result", "compaction", "tool_reference", "tool_list", "approval_request", "approval_response", "stored_item"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -455,6 +497,7 @@ class MediaPart(_message.Message):
     MODALITY_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     FOR_CONTAINER_FIELD_NUMBER: _builtins.int
+    STORAGE_OWNER_FIELD_NUMBER: _builtins.int
     media_type: _builtins.str
     """IANA media type, such as "image/png"; empty where the provider finds it out."""
     data: _builtins.bytes
@@ -483,6 +526,8 @@ class MediaPart(_message.Message):
     """Format word of the provider, such as "wav" or "mp3"."""
     for_container: _builtins.bool
     """True where the file goes into the container of the provider's code tool instead of before the model's eyes."""
+    storage_owner: _builtins.str
+    """The provider's account that owns the storage at `url`, where that is not the caller's."""
     @_builtins.property
     def parts(self) -> Global___PartList:
         """The content of a document as parts."""
@@ -520,10 +565,11 @@ class MediaPart(_message.Message):
         modality: Global___Modality.ValueType = ...,
         format: _builtins.str = ...,
         for_container: _builtins.bool = ...,
+        storage_owner: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "citations_enabled", b"citations_enabled", "data", b"data", "end_offset", b"end_offset", "expire_time", b"expire_time", "file_id", b"file_id", "inline_text", b"inline_text", "parts", b"parts", "source", b"source", "start_offset", b"start_offset", "url", b"url"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "citations_enabled", b"citations_enabled", "context", b"context", "data", b"data", "detail", b"detail", "end_offset", b"end_offset", "expire_time", b"expire_time", "file_id", b"file_id", "filename", b"filename", "for_container", b"for_container", "format", b"format", "inline_text", b"inline_text", "media_type", b"media_type", "modality", b"modality", "parts", b"parts", "source", b"source", "start_offset", b"start_offset", "title", b"title", "transcript", b"transcript", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "citations_enabled", b"citations_enabled", "context", b"context", "data", b"data", "detail", b"detail", "end_offset", b"end_offset", "expire_time", b"expire_time", "file_id", b"file_id", "filename", b"filename", "for_container", b"for_container", "format", b"format", "inline_text", b"inline_text", "media_type", b"media_type", "modality", b"modality", "parts", b"parts", "source", b"source", "start_offset", b"start_offset", "storage_owner", b"storage_owner", "title", b"title", "transcript", b"transcript", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__citations_enabled: _TypeAlias = _typing.Literal["citations_enabled"]  # noqa: Y015
     _WhichOneofArgType__citations_enabled: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled"]  # noqa: Y015
@@ -551,6 +597,10 @@ class ToolCall(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     CALLER_CALL_ID_FIELD_NUMBER: _builtins.int
     CALLER_TYPE_FIELD_NUMBER: _builtins.int
+    PROVIDER_TYPE_FIELD_NUMBER: _builtins.int
+    CONTAINER_ID_FIELD_NUMBER: _builtins.int
+    APPROVAL_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SAFETY_CHECKS_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Joins the call to its result."""
     name: _builtins.str
@@ -569,6 +619,16 @@ class ToolCall(_message.Message):
     """The call from which a program made this call (programmatic tool calling)."""
     caller_type: _builtins.str
     """The provider's word for the kind of caller, such as "direct"."""
+    provider_type: _builtins.str
+    """The provider's word for the kind of call, such as "web_search_call"; empty for a function."""
+    container_id: _builtins.str
+    """The container in which the provider runs it."""
+    approval_request_id: _builtins.str
+    """The request for approval that allowed the call."""
+    @_builtins.property
+    def safety_checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___SafetyCheck]:
+        """Doubts of the provider, which the caller has to acknowledge with the result."""
+
     def __init__(
         self,
         *,
@@ -581,10 +641,14 @@ class ToolCall(_message.Message):
         namespace: _builtins.str = ...,
         caller_call_id: _builtins.str = ...,
         caller_type: _builtins.str = ...,
+        provider_type: _builtins.str = ...,
+        container_id: _builtins.str = ...,
+        approval_request_id: _builtins.str = ...,
+        safety_checks: _abc.Iterable[Global___SafetyCheck] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "input", b"input", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "call_id", b"call_id", "caller_call_id", b"caller_call_id", "caller_type", b"caller_type", "executor", b"executor", "input", b"input", "name", b"name", "namespace", b"namespace", "status", b"status", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_request_id", b"approval_request_id", "arguments_json", b"arguments_json", "call_id", b"call_id", "caller_call_id", b"caller_call_id", "caller_type", b"caller_type", "container_id", b"container_id", "executor", b"executor", "input", b"input", "name", b"name", "namespace", b"namespace", "provider_type", b"provider_type", "safety_checks", b"safety_checks", "status", b"status", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["arguments_json", "text"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
@@ -609,6 +673,8 @@ class ToolResult(_message.Message):
     CALLER_CALL_ID_FIELD_NUMBER: _builtins.int
     CALLER_TYPE_FIELD_NUMBER: _builtins.int
     ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
+    ERROR_STATUS_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_SAFETY_CHECKS_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call that this answers."""
     name: _builtins.str
@@ -629,9 +695,15 @@ class ToolResult(_message.Message):
     """The provider's word for the kind of caller, such as "direct"."""
     error_message: _builtins.str
     """The provider's explanation of a failure."""
+    error_status: _builtins.int
+    """The provider's number of a failure, such as an HTTP status."""
     @_builtins.property
     def content(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
         """The answer."""
+
+    @_builtins.property
+    def acknowledged_safety_checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___SafetyCheck]:
+        """Doubts of the provider about the call that the caller acknowledges."""
 
     def __init__(
         self,
@@ -647,13 +719,20 @@ class ToolResult(_message.Message):
         caller_call_id: _builtins.str = ...,
         caller_type: _builtins.str = ...,
         error_message: _builtins.str = ...,
+        error_status: _builtins.int | None = ...,
+        acknowledged_safety_checks: _abc.Iterable[Global___SafetyCheck] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_error", b"_is_error", "is_error", b"is_error"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error_status", b"_error_status", "_is_error", b"_is_error", "error_status", b"error_status", "is_error", b"is_error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_error", b"_is_error", "call_id", b"call_id", "caller_call_id", b"caller_call_id", "caller_type", b"caller_type", "content", b"content", "error_code", b"error_code", "error_message", b"error_message", "executor", b"executor", "is_error", b"is_error", "name", b"name", "provider_type", b"provider_type", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error_status", b"_error_status", "_is_error", b"_is_error", "acknowledged_safety_checks", b"acknowledged_safety_checks", "call_id", b"call_id", "caller_call_id", b"caller_call_id", "caller_type", b"caller_type", "content", b"content", "error_code", b"error_code", "error_message", b"error_message", "error_status", b"error_status", "executor", b"executor", "is_error", b"is_error", "name", b"name", "provider_type", b"provider_type", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__error_status: _TypeAlias = _typing.Literal["error_status"]  # noqa: Y015
+    _WhichOneofArgType__error_status: _TypeAlias = _typing.Literal["_error_status", b"_error_status"]  # noqa: Y015
     _WhichOneofReturnType__is_error: _TypeAlias = _typing.Literal["is_error"]  # noqa: Y015
     _WhichOneofArgType__is_error: _TypeAlias = _typing.Literal["_is_error", b"_is_error"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error_status) -> _WhichOneofReturnType__error_status | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__is_error) -> _WhichOneofReturnType__is_error | None: ...
 
 Global___ToolResult: _TypeAlias = ToolResult  # noqa: Y015
@@ -674,6 +753,8 @@ class SearchResult(_message.Message):
     ORIGIN_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     RETRIEVED_AT_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_JSON_FIELD_NUMBER: _builtins.int
+    FILE_ID_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """Address or other identifier of the source."""
     title: _builtins.str
@@ -692,6 +773,10 @@ class SearchResult(_message.Message):
     """How well it fits the search, in the provider's own scale."""
     retrieved_at: _builtins.str
     """When the provider fetched the page, in its words."""
+    attributes_json: _builtins.str
+    """Labels of the source, as JSON object text."""
+    file_id: _builtins.str
+    """File that holds the source."""
     @_builtins.property
     def content(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
         """Excerpts."""
@@ -709,10 +794,12 @@ class SearchResult(_message.Message):
         origin: _builtins.str = ...,
         score: _builtins.float | None = ...,
         retrieved_at: _builtins.str = ...,
+        attributes_json: _builtins.str = ...,
+        file_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "_score", b"_score", "citations_enabled", b"citations_enabled", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "_score", b"_score", "citations_enabled", b"citations_enabled", "content", b"content", "encrypted_content", b"encrypted_content", "last_updated", b"last_updated", "origin", b"origin", "page_age", b"page_age", "retrieved_at", b"retrieved_at", "score", b"score", "source", b"source", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "_score", b"_score", "attributes_json", b"attributes_json", "citations_enabled", b"citations_enabled", "content", b"content", "encrypted_content", b"encrypted_content", "file_id", b"file_id", "last_updated", b"last_updated", "origin", b"origin", "page_age", b"page_age", "retrieved_at", b"retrieved_at", "score", b"score", "source", b"source", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__citations_enabled: _TypeAlias = _typing.Literal["citations_enabled"]  # noqa: Y015
     _WhichOneofArgType__citations_enabled: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled"]  # noqa: Y015
@@ -925,6 +1012,179 @@ class ToolReference(_message.Message):
 Global___ToolReference: _TypeAlias = ToolReference  # noqa: Y015
 
 @_typing.final
+class ToolListPart(_message.Message):
+    """The tools that an MCP server offers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    ERROR_MESSAGE_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """Name of the server in calls."""
+    error_message: _builtins.str
+    """Why the provider could not list them."""
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedTool]:
+        """The tools."""
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        tools: _abc.Iterable[Global___ListedTool] | None = ...,
+        error_message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error_message", b"error_message", "namespace", b"namespace", "tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolListPart: _TypeAlias = ToolListPart  # noqa: Y015
+
+@_typing.final
+class ListedTool(_message.Message):
+    """A tool that an MCP server offers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_SCHEMA_JSON_FIELD_NUMBER: _builtins.int
+    ANNOTATIONS_JSON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name."""
+    description: _builtins.str
+    """What it does, for the model."""
+    parameters_schema_json: _builtins.str
+    """JSON Schema text of the arguments."""
+    annotations_json: _builtins.str
+    """Hints of the server, as JSON text."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        parameters_schema_json: _builtins.str = ...,
+        annotations_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations_json", b"annotations_json", "description", b"description", "name", b"name", "parameters_schema_json", b"parameters_schema_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedTool: _TypeAlias = ListedTool  # noqa: Y015
+
+@_typing.final
+class ApprovalRequest(_message.Message):
+    """The provider asks whether it may call a tool. The part's identifier names the request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """Name of the server in calls."""
+    name: _builtins.str
+    """Name of the tool."""
+    arguments_json: _builtins.str
+    """JSON text of the arguments exactly as the model wrote it."""
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        name: _builtins.str = ...,
+        arguments_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "name", b"name", "namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovalRequest: _TypeAlias = ApprovalRequest  # noqa: Y015
+
+@_typing.final
+class ApprovalResponse(_message.Message):
+    """Whether the provider may call a tool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPROVAL_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    APPROVE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    approval_request_id: _builtins.str
+    """The request that this answers."""
+    approve: _builtins.bool
+    """Whether it may."""
+    reason: _builtins.str
+    """Why, for the model."""
+    def __init__(
+        self,
+        *,
+        approval_request_id: _builtins.str = ...,
+        approve: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_request_id", b"approval_request_id", "approve", b"approve", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovalResponse: _TypeAlias = ApprovalResponse  # noqa: Y015
+
+@_typing.final
+class StoredItem(_message.Message):
+    """Something that the provider stores."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoredItem: _TypeAlias = StoredItem  # noqa: Y015
+
+@_typing.final
+class SafetyCheck(_message.Message):
+    """A doubt of the provider about what a tool call would do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Identifier."""
+    code: _builtins.str
+    """The provider's word for it."""
+    message: _builtins.str
+    """Words for a person."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "id", b"id", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SafetyCheck: _TypeAlias = SafetyCheck  # noqa: Y015
+
+@_typing.final
 class PartList(_message.Message):
     """Several parts."""
 
@@ -1027,6 +1287,9 @@ class Citation(_message.Message):
     CONTENT_FIELD_NUMBER: _builtins.int
     PROVIDER_DATA_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    CONTAINER_ID_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
     start: _builtins.int
     """Begin of the supported passage in TextPart.text, in code points."""
     end: _builtins.int
@@ -1053,6 +1316,12 @@ class Citation(_message.Message):
     """Number of the search result in the request, from 0."""
     provider_type: _builtins.str
     """The provider's word for the kind of citation, such as "url_citation"."""
+    domain: _builtins.str
+    """Domain of the source."""
+    container_id: _builtins.str
+    """The container that holds the file."""
+    index: _builtins.int
+    """Number of the source in the provider's list, or place in the text where it stands, as the provider says."""
     @_builtins.property
     def char_span(self) -> Global___Span:
         """Characters."""
@@ -1099,15 +1368,20 @@ class Citation(_message.Message):
         content: _abc.Iterable[Global___Part] | None = ...,
         provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         form: Global___WireForm | None = ...,
+        domain: _builtins.str = ...,
+        container_id: _builtins.str = ...,
+        index: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_document_index", b"_document_index", "_end", b"_end", "_score", b"_score", "_search_result_index", b"_search_result_index", "_start", b"_start", "block_span", b"block_span", "char_span", b"char_span", "chunk_id", b"chunk_id", "document_index", b"document_index", "end", b"end", "form", b"form", "location", b"location", "page_span", b"page_span", "score", b"score", "search_result_index", b"search_result_index", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_document_index", b"_document_index", "_end", b"_end", "_index", b"_index", "_score", b"_score", "_search_result_index", b"_search_result_index", "_start", b"_start", "block_span", b"block_span", "char_span", b"char_span", "chunk_id", b"chunk_id", "document_index", b"document_index", "end", b"end", "form", b"form", "index", b"index", "location", b"location", "page_span", b"page_span", "score", b"score", "search_result_index", b"search_result_index", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_document_index", b"_document_index", "_end", b"_end", "_score", b"_score", "_search_result_index", b"_search_result_index", "_start", b"_start", "block_span", b"block_span", "char_span", b"char_span", "chunk_id", b"chunk_id", "cited_text", b"cited_text", "content", b"content", "document_index", b"document_index", "encrypted_index", b"encrypted_index", "end", b"end", "file_id", b"file_id", "form", b"form", "license", b"license", "location", b"location", "page_span", b"page_span", "provider_data", b"provider_data", "provider_type", b"provider_type", "score", b"score", "search_result_index", b"search_result_index", "start", b"start", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_document_index", b"_document_index", "_end", b"_end", "_index", b"_index", "_score", b"_score", "_search_result_index", b"_search_result_index", "_start", b"_start", "block_span", b"block_span", "char_span", b"char_span", "chunk_id", b"chunk_id", "cited_text", b"cited_text", "container_id", b"container_id", "content", b"content", "document_index", b"document_index", "domain", b"domain", "encrypted_index", b"encrypted_index", "end", b"end", "file_id", b"file_id", "form", b"form", "index", b"index", "license", b"license", "location", b"location", "page_span", b"page_span", "provider_data", b"provider_data", "provider_type", b"provider_type", "score", b"score", "search_result_index", b"search_result_index", "start", b"start", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__document_index: _TypeAlias = _typing.Literal["document_index"]  # noqa: Y015
     _WhichOneofArgType__document_index: _TypeAlias = _typing.Literal["_document_index", b"_document_index"]  # noqa: Y015
     _WhichOneofReturnType__end: _TypeAlias = _typing.Literal["end"]  # noqa: Y015
     _WhichOneofArgType__end: _TypeAlias = _typing.Literal["_end", b"_end"]  # noqa: Y015
+    _WhichOneofReturnType__index: _TypeAlias = _typing.Literal["index"]  # noqa: Y015
+    _WhichOneofArgType__index: _TypeAlias = _typing.Literal["_index", b"_index"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
     _WhichOneofReturnType__search_result_index: _TypeAlias = _typing.Literal["search_result_index"]  # noqa: Y015
@@ -1120,6 +1394,8 @@ class Citation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__document_index) -> _WhichOneofReturnType__document_index | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__end) -> _WhichOneofReturnType__end | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__index) -> _WhichOneofReturnType__index | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
     @_typing.overload
@@ -1231,6 +1507,30 @@ class CacheBreakpoint(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CacheBreakpoint: _TypeAlias = CacheBreakpoint  # noqa: Y015
+
+@_typing.final
+class GuardMark(_message.Message):
+    """The guardrail of the request looks at this part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUALIFIERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def qualifiers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the part is for the guardrail, in the provider's words, such as "grounding_source" or "query"."""
+
+    def __init__(
+        self,
+        *,
+        qualifiers: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["qualifiers", b"qualifiers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GuardMark: _TypeAlias = GuardMark  # noqa: Y015
 
 @_typing.final
 class WireForm(_message.Message):

@@ -60,9 +60,31 @@ class ListModelsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ProviderDataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODELS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     UNREACHABLE_PROVIDERS_FIELD_NUMBER: _builtins.int
+    PROVIDER_DATA_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Set where there are more."""
     @_builtins.property
@@ -73,16 +95,26 @@ class ListModelsResponse(_message.Message):
     def unreachable_providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnreachableProvider]:
         """Providers that could not be asked; their models are missing here."""
 
+    @_builtins.property
+    def provider_data(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Provider fields that this contract does not type, as JSON object text; only for the list of one provider."""
+
+    @_builtins.property
+    def form(self) -> _content_pb2.WireForm:
+        """How the wire spelled the list of one provider. Safe to clear."""
+
     def __init__(
         self,
         *,
         models: _abc.Iterable[Global___Model] | None = ...,
         next_page_token: _builtins.str = ...,
         unreachable_providers: _abc.Iterable[Global___UnreachableProvider] | None = ...,
+        provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        form: _content_pb2.WireForm | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["form", b"form"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "next_page_token", b"next_page_token", "unreachable_providers", b"unreachable_providers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "models", b"models", "next_page_token", b"next_page_token", "provider_data", b"provider_data", "unreachable_providers", b"unreachable_providers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -190,6 +222,26 @@ class Model(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class WeightsMetadataJsonEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     PROVIDER_MODEL_ID_FIELD_NUMBER: _builtins.int
@@ -226,6 +278,18 @@ class Model(_message.Message):
     KNOWLEDGE_CUTOFF_FIELD_NUMBER: _builtins.int
     ACTIVE_FIELD_NUMBER: _builtins.int
     DEFAULT_TEMPERATURE_FIELD_NUMBER: _builtins.int
+    MODIFY_TIME_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    PARAMETER_SIZE_FIELD_NUMBER: _builtins.int
+    ARCHITECTURES_FIELD_NUMBER: _builtins.int
+    REMOTE_HOST_FIELD_NUMBER: _builtins.int
+    REMOTE_MODEL_FIELD_NUMBER: _builtins.int
+    PROMPT_TEMPLATE_FIELD_NUMBER: _builtins.int
+    DEFAULT_PARAMETERS_FIELD_NUMBER: _builtins.int
+    BUILD_FILE_FIELD_NUMBER: _builtins.int
+    DEFAULT_SYSTEM_MESSAGE_FIELD_NUMBER: _builtins.int
+    WEIGHTS_METADATA_JSON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name to call it by: "provider/model"."""
     provider: _builtins.str
@@ -276,6 +340,24 @@ class Model(_message.Message):
     """Whether it can be called now."""
     default_temperature: _builtins.float
     """Temperature where the request gives none."""
+    size_bytes: _builtins.int
+    """Bytes of its weights."""
+    digest: _builtins.str
+    """Digest of its weights."""
+    parameter_size: _builtins.str
+    """How many parameters it has, in the provider's words, such as "8.0B"."""
+    remote_host: _builtins.str
+    """The server that runs it, where that is another."""
+    remote_model: _builtins.str
+    """Its name at that server."""
+    prompt_template: _builtins.str
+    """The template that turns a conversation into a prompt."""
+    default_parameters: _builtins.str
+    """Parameters where the request gives none, in the provider's words."""
+    build_file: _builtins.str
+    """What the provider builds it from, in its own format."""
+    default_system_message: _builtins.str
+    """System message where the request gives none."""
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Aliases that the operator configured."""
@@ -320,6 +402,18 @@ class Model(_message.Message):
     def provider_aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Other names of it at the provider."""
 
+    @_builtins.property
+    def modify_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was last changed."""
+
+    @_builtins.property
+    def architectures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Families of its construction, where several."""
+
+    @_builtins.property
+    def weights_metadata_json(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What its weights say of themselves, as JSON text by key, such as "llama.block_count"."""
+
     def __init__(
         self,
         *,
@@ -359,10 +453,22 @@ class Model(_message.Message):
         knowledge_cutoff: _builtins.str = ...,
         active: _builtins.bool | None = ...,
         default_temperature: _builtins.float | None = ...,
+        modify_time: _timestamp_pb2.Timestamp | None = ...,
+        size_bytes: _builtins.int | None = ...,
+        digest: _builtins.str = ...,
+        parameter_size: _builtins.str = ...,
+        architectures: _abc.Iterable[_builtins.str] | None = ...,
+        remote_host: _builtins.str = ...,
+        remote_model: _builtins.str = ...,
+        prompt_template: _builtins.str = ...,
+        default_parameters: _builtins.str = ...,
+        build_file: _builtins.str = ...,
+        default_system_message: _builtins.str = ...,
+        weights_metadata_json: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_context_window_tokens", b"_context_window_tokens", "_default_temperature", b"_default_temperature", "_embedding_dimensions", b"_embedding_dimensions", "_loaded_context_tokens", b"_loaded_context_tokens", "_max_output_tokens", b"_max_output_tokens", "_moderated", b"_moderated", "active", b"active", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "default_temperature", b"default_temperature", "embedding_dimensions", b"embedding_dimensions", "form", b"form", "loaded_context_tokens", b"loaded_context_tokens", "max_output_tokens", b"max_output_tokens", "moderated", b"moderated", "shutdown_time", b"shutdown_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_context_window_tokens", b"_context_window_tokens", "_default_temperature", b"_default_temperature", "_embedding_dimensions", b"_embedding_dimensions", "_loaded_context_tokens", b"_loaded_context_tokens", "_max_output_tokens", b"_max_output_tokens", "_moderated", b"_moderated", "_size_bytes", b"_size_bytes", "active", b"active", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "default_temperature", b"default_temperature", "embedding_dimensions", b"embedding_dimensions", "form", b"form", "loaded_context_tokens", b"loaded_context_tokens", "max_output_tokens", b"max_output_tokens", "moderated", b"moderated", "modify_time", b"modify_time", "shutdown_time", b"shutdown_time", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_context_window_tokens", b"_context_window_tokens", "_default_temperature", b"_default_temperature", "_embedding_dimensions", b"_embedding_dimensions", "_loaded_context_tokens", b"_loaded_context_tokens", "_max_output_tokens", b"_max_output_tokens", "_moderated", b"_moderated", "active", b"active", "aliases", b"aliases", "architecture", b"architecture", "base_model", b"base_model", "canonical_name", b"canonical_name", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "default_temperature", b"default_temperature", "description", b"description", "display_name", b"display_name", "embedding_dimensions", b"embedding_dimensions", "file_format", b"file_format", "form", b"form", "hugging_face_id", b"hugging_face_id", "input_modalities", b"input_modalities", "kind", b"kind", "knowledge_cutoff", b"knowledge_cutoff", "license", b"license", "loaded_context_tokens", b"loaded_context_tokens", "max_output_tokens", b"max_output_tokens", "moderated", b"moderated", "name", b"name", "output_modalities", b"output_modalities", "owner", b"owner", "prices", b"prices", "provider", b"provider", "provider_aliases", b"provider_aliases", "provider_data", b"provider_data", "provider_model_id", b"provider_model_id", "quantization", b"quantization", "shutdown_time", b"shutdown_time", "source_url", b"source_url", "state", b"state", "supported_parameters", b"supported_parameters", "tokenizer", b"tokenizer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_context_window_tokens", b"_context_window_tokens", "_default_temperature", b"_default_temperature", "_embedding_dimensions", b"_embedding_dimensions", "_loaded_context_tokens", b"_loaded_context_tokens", "_max_output_tokens", b"_max_output_tokens", "_moderated", b"_moderated", "_size_bytes", b"_size_bytes", "active", b"active", "aliases", b"aliases", "architecture", b"architecture", "architectures", b"architectures", "base_model", b"base_model", "build_file", b"build_file", "canonical_name", b"canonical_name", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "default_parameters", b"default_parameters", "default_system_message", b"default_system_message", "default_temperature", b"default_temperature", "description", b"description", "digest", b"digest", "display_name", b"display_name", "embedding_dimensions", b"embedding_dimensions", "file_format", b"file_format", "form", b"form", "hugging_face_id", b"hugging_face_id", "input_modalities", b"input_modalities", "kind", b"kind", "knowledge_cutoff", b"knowledge_cutoff", "license", b"license", "loaded_context_tokens", b"loaded_context_tokens", "max_output_tokens", b"max_output_tokens", "moderated", b"moderated", "modify_time", b"modify_time", "name", b"name", "output_modalities", b"output_modalities", "owner", b"owner", "parameter_size", b"parameter_size", "prices", b"prices", "prompt_template", b"prompt_template", "provider", b"provider", "provider_aliases", b"provider_aliases", "provider_data", b"provider_data", "provider_model_id", b"provider_model_id", "quantization", b"quantization", "remote_host", b"remote_host", "remote_model", b"remote_model", "shutdown_time", b"shutdown_time", "size_bytes", b"size_bytes", "source_url", b"source_url", "state", b"state", "supported_parameters", b"supported_parameters", "tokenizer", b"tokenizer", "weights_metadata_json", b"weights_metadata_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
     _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
@@ -378,6 +484,8 @@ class Model(_message.Message):
     _WhichOneofArgType__max_output_tokens: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens"]  # noqa: Y015
     _WhichOneofReturnType__moderated: _TypeAlias = _typing.Literal["moderated"]  # noqa: Y015
     _WhichOneofArgType__moderated: _TypeAlias = _typing.Literal["_moderated", b"_moderated"]  # noqa: Y015
+    _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__active) -> _WhichOneofReturnType__active | None: ...
     @_typing.overload
@@ -392,6 +500,8 @@ class Model(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_output_tokens) -> _WhichOneofReturnType__max_output_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__moderated) -> _WhichOneofReturnType__moderated | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
 

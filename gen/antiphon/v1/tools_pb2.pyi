@@ -59,6 +59,9 @@ class Tool(_message.Message):
     TEXT_EDITOR_FIELD_NUMBER: _builtins.int
     MEMORY_FIELD_NUMBER: _builtins.int
     TOOL_SEARCH_FIELD_NUMBER: _builtins.int
+    IMAGE_GENERATION_FIELD_NUMBER: _builtins.int
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    POST_SEARCH_FIELD_NUMBER: _builtins.int
     CACHE_BREAKPOINT_FIELD_NUMBER: _builtins.int
     PROVIDER_TYPE_FIELD_NUMBER: _builtins.int
     PROVIDER_NAME_FIELD_NUMBER: _builtins.int
@@ -128,6 +131,18 @@ class Tool(_message.Message):
         """Search among the tools that are not shown at first, run by the provider."""
 
     @_builtins.property
+    def image_generation(self) -> Global___ImageGenerationTool:
+        """Pictures, made by the provider."""
+
+    @_builtins.property
+    def namespace(self) -> Global___ToolNamespace:
+        """Tools under one name."""
+
+    @_builtins.property
+    def post_search(self) -> Global___PostSearchTool:
+        """Search of posts, run by the provider."""
+
+    @_builtins.property
     def cache_breakpoint(self) -> _content_pb2.CacheBreakpoint:
         """The provider may cache the prompt up to and including this tool."""
 
@@ -159,6 +174,9 @@ class Tool(_message.Message):
         text_editor: Global___TextEditorTool | None = ...,
         memory: Global___MemoryTool | None = ...,
         tool_search: Global___ToolSearchTool | None = ...,
+        image_generation: Global___ImageGenerationTool | None = ...,
+        namespace: Global___ToolNamespace | None = ...,
+        post_search: Global___PostSearchTool | None = ...,
         cache_breakpoint: _content_pb2.CacheBreakpoint | None = ...,
         provider_type: _builtins.str = ...,
         provider_name: _builtins.str = ...,
@@ -168,15 +186,15 @@ class Tool(_message.Message):
         defer_loading: _builtins.bool | None = ...,
         strict: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_defer_loading", b"_defer_loading", "_strict", b"_strict", "cache_breakpoint", b"cache_breakpoint", "code_execution", b"code_execution", "computer", b"computer", "custom", b"custom", "defer_loading", b"defer_loading", "file_search", b"file_search", "form", b"form", "function", b"function", "mcp", b"mcp", "memory", b"memory", "provider", b"provider", "shell", b"shell", "strict", b"strict", "text_editor", b"text_editor", "tool", b"tool", "tool_search", b"tool_search", "web_fetch", b"web_fetch", "web_search", b"web_search"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_defer_loading", b"_defer_loading", "_strict", b"_strict", "cache_breakpoint", b"cache_breakpoint", "code_execution", b"code_execution", "computer", b"computer", "custom", b"custom", "defer_loading", b"defer_loading", "file_search", b"file_search", "form", b"form", "function", b"function", "image_generation", b"image_generation", "mcp", b"mcp", "memory", b"memory", "namespace", b"namespace", "post_search", b"post_search", "provider", b"provider", "shell", b"shell", "strict", b"strict", "text_editor", b"text_editor", "tool", b"tool", "tool_search", b"tool_search", "web_fetch", b"web_fetch", "web_search", b"web_search"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_defer_loading", b"_defer_loading", "_strict", b"_strict", "allowed_callers", b"allowed_callers", "cache_breakpoint", b"cache_breakpoint", "code_execution", b"code_execution", "computer", b"computer", "custom", b"custom", "defer_loading", b"defer_loading", "file_search", b"file_search", "form", b"form", "function", b"function", "mcp", b"mcp", "memory", b"memory", "provider", b"provider", "provider_data", b"provider_data", "provider_name", b"provider_name", "provider_type", b"provider_type", "shell", b"shell", "strict", b"strict", "text_editor", b"text_editor", "tool", b"tool", "tool_search", b"tool_search", "web_fetch", b"web_fetch", "web_search", b"web_search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_defer_loading", b"_defer_loading", "_strict", b"_strict", "allowed_callers", b"allowed_callers", "cache_breakpoint", b"cache_breakpoint", "code_execution", b"code_execution", "computer", b"computer", "custom", b"custom", "defer_loading", b"defer_loading", "file_search", b"file_search", "form", b"form", "function", b"function", "image_generation", b"image_generation", "mcp", b"mcp", "memory", b"memory", "namespace", b"namespace", "post_search", b"post_search", "provider", b"provider", "provider_data", b"provider_data", "provider_name", b"provider_name", "provider_type", b"provider_type", "shell", b"shell", "strict", b"strict", "text_editor", b"text_editor", "tool", b"tool", "tool_search", b"tool_search", "web_fetch", b"web_fetch", "web_search", b"web_search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__defer_loading: _TypeAlias = _typing.Literal["defer_loading"]  # noqa: Y015
     _WhichOneofArgType__defer_loading: _TypeAlias = _typing.Literal["_defer_loading", b"_defer_loading"]  # noqa: Y015
     _WhichOneofReturnType__strict: _TypeAlias = _typing.Literal["strict"]  # noqa: Y015
     _WhichOneofArgType__strict: _TypeAlias = _typing.Literal["_strict", b"_strict"]  # noqa: Y015
-    _WhichOneofReturnType_tool: _TypeAlias = _typing.Literal["function", "custom", "web_search", "code_execution", "file_search", "mcp", "provider", "web_fetch", "computer", "shell", "text_editor", "memory", "tool_search"]  # noqa: Y015
+    _WhichOneofReturnType_tool: _TypeAlias = _typing.Literal["function", "custom", "web_search", "code_execution", "file_search", "mcp", "provider", "web_fetch", "computer", "shell", "text_editor", "memory", "tool_search", "image_generation", "namespace", "post_search"]  # noqa: Y015
     _WhichOneofArgType_tool: _TypeAlias = _typing.Literal["tool", b"tool"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__defer_loading) -> _WhichOneofReturnType__defer_loading | None: ...
@@ -320,12 +338,19 @@ class WebSearchTool(_message.Message):
     USER_LOCATION_FIELD_NUMBER: _builtins.int
     MAX_USES_FIELD_NUMBER: _builtins.int
     RESPONSE_INCLUSION_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPES_FIELD_NUMBER: _builtins.int
+    IMAGE_UNDERSTANDING_FIELD_NUMBER: _builtins.int
     context_size: _builtins.str
     """How much of the results the model sees: low, medium or high."""
     max_uses: _builtins.int
     """Upper bound of searches."""
     response_inclusion: _builtins.str
     """How much of the results stays in the answer, in the provider's words, such as "full"."""
+    live: _builtins.bool
+    """Whether the search may fetch pages now, rather than from the provider's store alone."""
+    image_understanding: _builtins.bool
+    """Whether the model sees pictures of the pages."""
     @_builtins.property
     def allowed_domains(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these domains."""
@@ -338,6 +363,10 @@ class WebSearchTool(_message.Message):
     def user_location(self) -> Global___UserLocation:
         """Where the user is."""
 
+    @_builtins.property
+    def content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Kinds of content that are looked for, in the provider's words, such as "image"."""
+
     def __init__(
         self,
         *,
@@ -347,13 +376,25 @@ class WebSearchTool(_message.Message):
         user_location: Global___UserLocation | None = ...,
         max_uses: _builtins.int | None = ...,
         response_inclusion: _builtins.str = ...,
+        live: _builtins.bool | None = ...,
+        content_types: _abc.Iterable[_builtins.str] | None = ...,
+        image_understanding: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_uses", b"_max_uses", "max_uses", b"max_uses", "user_location", b"user_location"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_image_understanding", b"_image_understanding", "_live", b"_live", "_max_uses", b"_max_uses", "image_understanding", b"image_understanding", "live", b"live", "max_uses", b"max_uses", "user_location", b"user_location"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_uses", b"_max_uses", "allowed_domains", b"allowed_domains", "blocked_domains", b"blocked_domains", "context_size", b"context_size", "max_uses", b"max_uses", "response_inclusion", b"response_inclusion", "user_location", b"user_location"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_image_understanding", b"_image_understanding", "_live", b"_live", "_max_uses", b"_max_uses", "allowed_domains", b"allowed_domains", "blocked_domains", b"blocked_domains", "content_types", b"content_types", "context_size", b"context_size", "image_understanding", b"image_understanding", "live", b"live", "max_uses", b"max_uses", "response_inclusion", b"response_inclusion", "user_location", b"user_location"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__image_understanding: _TypeAlias = _typing.Literal["image_understanding"]  # noqa: Y015
+    _WhichOneofArgType__image_understanding: _TypeAlias = _typing.Literal["_image_understanding", b"_image_understanding"]  # noqa: Y015
+    _WhichOneofReturnType__live: _TypeAlias = _typing.Literal["live"]  # noqa: Y015
+    _WhichOneofArgType__live: _TypeAlias = _typing.Literal["_live", b"_live"]  # noqa: Y015
     _WhichOneofReturnType__max_uses: _TypeAlias = _typing.Literal["max_uses"]  # noqa: Y015
     _WhichOneofArgType__max_uses: _TypeAlias = _typing.Literal["_max_uses", b"_max_uses"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__image_understanding) -> _WhichOneofReturnType__image_understanding | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__live) -> _WhichOneofReturnType__live | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_uses) -> _WhichOneofReturnType__max_uses | None: ...
 
 Global___WebSearchTool: _TypeAlias = WebSearchTool  # noqa: Y015
@@ -400,21 +441,35 @@ class CodeExecutionTool(_message.Message):
 
     CONTAINER_ID_FIELD_NUMBER: _builtins.int
     FILE_IDS_FIELD_NUMBER: _builtins.int
+    MEMORY_LIMIT_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
+    ALLOWED_DOMAINS_FIELD_NUMBER: _builtins.int
     container_id: _builtins.str
     """Container to run it in; empty for a new one."""
+    memory_limit: _builtins.str
+    """Upper bound of memory, in the provider's word, such as "4g"."""
+    network: _builtins.str
+    """The provider's word for what of the network the code reaches, such as "disabled" or "allowlist"."""
     @_builtins.property
     def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Files that the code may read."""
+
+    @_builtins.property
+    def allowed_domains(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The domains that it reaches."""
 
     def __init__(
         self,
         *,
         container_id: _builtins.str = ...,
         file_ids: _abc.Iterable[_builtins.str] | None = ...,
+        memory_limit: _builtins.str = ...,
+        network: _builtins.str = ...,
+        allowed_domains: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_id", b"container_id", "file_ids", b"file_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_domains", b"allowed_domains", "container_id", b"container_id", "file_ids", b"file_ids", "memory_limit", b"memory_limit", "network", b"network"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -429,10 +484,22 @@ class FileSearchTool(_message.Message):
     STORE_IDS_FIELD_NUMBER: _builtins.int
     MAX_RESULTS_FIELD_NUMBER: _builtins.int
     FILTER_FIELD_NUMBER: _builtins.int
+    RANKER_FIELD_NUMBER: _builtins.int
+    SCORE_THRESHOLD_FIELD_NUMBER: _builtins.int
+    EMBEDDING_WEIGHT_FIELD_NUMBER: _builtins.int
+    TEXT_WEIGHT_FIELD_NUMBER: _builtins.int
     max_results: _builtins.int
     """Upper bound of results."""
     filter: _builtins.str
     """The provider's filter expression."""
+    ranker: _builtins.str
+    """The provider's word for how results are ranked."""
+    score_threshold: _builtins.float
+    """Results below this score are left out."""
+    embedding_weight: _builtins.float
+    """Weight of likeness in meaning."""
+    text_weight: _builtins.float
+    """Weight of likeness in words."""
     @_builtins.property
     def store_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Stores to search."""
@@ -443,14 +510,31 @@ class FileSearchTool(_message.Message):
         store_ids: _abc.Iterable[_builtins.str] | None = ...,
         max_results: _builtins.int | None = ...,
         filter: _builtins.str = ...,
+        ranker: _builtins.str = ...,
+        score_threshold: _builtins.float | None = ...,
+        embedding_weight: _builtins.float | None = ...,
+        text_weight: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_results", b"_max_results", "max_results", b"max_results"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_embedding_weight", b"_embedding_weight", "_max_results", b"_max_results", "_score_threshold", b"_score_threshold", "_text_weight", b"_text_weight", "embedding_weight", b"embedding_weight", "max_results", b"max_results", "score_threshold", b"score_threshold", "text_weight", b"text_weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_results", b"_max_results", "filter", b"filter", "max_results", b"max_results", "store_ids", b"store_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_embedding_weight", b"_embedding_weight", "_max_results", b"_max_results", "_score_threshold", b"_score_threshold", "_text_weight", b"_text_weight", "embedding_weight", b"embedding_weight", "filter", b"filter", "max_results", b"max_results", "ranker", b"ranker", "score_threshold", b"score_threshold", "store_ids", b"store_ids", "text_weight", b"text_weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__embedding_weight: _TypeAlias = _typing.Literal["embedding_weight"]  # noqa: Y015
+    _WhichOneofArgType__embedding_weight: _TypeAlias = _typing.Literal["_embedding_weight", b"_embedding_weight"]  # noqa: Y015
     _WhichOneofReturnType__max_results: _TypeAlias = _typing.Literal["max_results"]  # noqa: Y015
     _WhichOneofArgType__max_results: _TypeAlias = _typing.Literal["_max_results", b"_max_results"]  # noqa: Y015
+    _WhichOneofReturnType__score_threshold: _TypeAlias = _typing.Literal["score_threshold"]  # noqa: Y015
+    _WhichOneofArgType__score_threshold: _TypeAlias = _typing.Literal["_score_threshold", b"_score_threshold"]  # noqa: Y015
+    _WhichOneofReturnType__text_weight: _TypeAlias = _typing.Literal["text_weight"]  # noqa: Y015
+    _WhichOneofArgType__text_weight: _TypeAlias = _typing.Literal["_text_weight", b"_text_weight"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__embedding_weight) -> _WhichOneofReturnType__embedding_weight | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_results) -> _WhichOneofReturnType__max_results | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_threshold) -> _WhichOneofReturnType__score_threshold | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__text_weight) -> _WhichOneofReturnType__text_weight | None: ...
 
 Global___FileSearchTool: _TypeAlias = FileSearchTool  # noqa: Y015
 
@@ -510,6 +594,12 @@ class McpTool(_message.Message):
     ENABLED_FIELD_NUMBER: _builtins.int
     DEFAULT_CONFIG_FIELD_NUMBER: _builtins.int
     TOOL_CONFIGS_FIELD_NUMBER: _builtins.int
+    CONNECTOR_ID_FIELD_NUMBER: _builtins.int
+    SERVER_DESCRIPTION_FIELD_NUMBER: _builtins.int
+    TUNNEL_ID_FIELD_NUMBER: _builtins.int
+    APPROVAL_TOOLS_FIELD_NUMBER: _builtins.int
+    APPROVAL_FREE_TOOLS_FIELD_NUMBER: _builtins.int
+    ALLOWED_READ_ONLY_FIELD_NUMBER: _builtins.int
     server_label: _builtins.str
     """Name of the server in calls."""
     server_url: _builtins.str
@@ -520,6 +610,14 @@ class McpTool(_message.Message):
     """When the caller has to approve calls: never or always."""
     enabled: _builtins.bool
     """Whether the server's tools are offered at all."""
+    connector_id: _builtins.str
+    """The provider's own connector, instead of an address."""
+    server_description: _builtins.str
+    """What the server is for, for the model."""
+    tunnel_id: _builtins.str
+    """The tunnel through which the provider reaches the server."""
+    allowed_read_only: _builtins.bool
+    """Whether only tools that change nothing are offered."""
     @_builtins.property
     def allowed_tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these tools; all where empty."""
@@ -536,6 +634,14 @@ class McpTool(_message.Message):
     def tool_configs(self) -> _containers.MessageMap[_builtins.str, Global___McpToolConfig]:
         """Settings by name of the tool."""
 
+    @_builtins.property
+    def approval_tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tools of which the caller has to approve calls."""
+
+    @_builtins.property
+    def approval_free_tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tools of which the caller has not to approve calls."""
+
     def __init__(
         self,
         *,
@@ -548,13 +654,24 @@ class McpTool(_message.Message):
         enabled: _builtins.bool | None = ...,
         default_config: Global___McpToolConfig | None = ...,
         tool_configs: _abc.Mapping[_builtins.str, Global___McpToolConfig] | None = ...,
+        connector_id: _builtins.str = ...,
+        server_description: _builtins.str = ...,
+        tunnel_id: _builtins.str = ...,
+        approval_tools: _abc.Iterable[_builtins.str] | None = ...,
+        approval_free_tools: _abc.Iterable[_builtins.str] | None = ...,
+        allowed_read_only: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "default_config", b"default_config", "enabled", b"enabled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_allowed_read_only", b"_allowed_read_only", "_enabled", b"_enabled", "allowed_read_only", b"allowed_read_only", "default_config", b"default_config", "enabled", b"enabled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_enabled", b"_enabled", "allowed_tools", b"allowed_tools", "authorization", b"authorization", "default_config", b"default_config", "enabled", b"enabled", "headers", b"headers", "require_approval", b"require_approval", "server_label", b"server_label", "server_url", b"server_url", "tool_configs", b"tool_configs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_allowed_read_only", b"_allowed_read_only", "_enabled", b"_enabled", "allowed_read_only", b"allowed_read_only", "allowed_tools", b"allowed_tools", "approval_free_tools", b"approval_free_tools", "approval_tools", b"approval_tools", "authorization", b"authorization", "connector_id", b"connector_id", "default_config", b"default_config", "enabled", b"enabled", "headers", b"headers", "require_approval", b"require_approval", "server_description", b"server_description", "server_label", b"server_label", "server_url", b"server_url", "tool_configs", b"tool_configs", "tunnel_id", b"tunnel_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__allowed_read_only: _TypeAlias = _typing.Literal["allowed_read_only"]  # noqa: Y015
+    _WhichOneofArgType__allowed_read_only: _TypeAlias = _typing.Literal["_allowed_read_only", b"_allowed_read_only"]  # noqa: Y015
     _WhichOneofReturnType__enabled: _TypeAlias = _typing.Literal["enabled"]  # noqa: Y015
     _WhichOneofArgType__enabled: _TypeAlias = _typing.Literal["_enabled", b"_enabled"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__allowed_read_only) -> _WhichOneofReturnType__allowed_read_only | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__enabled) -> _WhichOneofReturnType__enabled | None: ...
 
 Global___McpTool: _TypeAlias = McpTool  # noqa: Y015
@@ -667,6 +784,7 @@ class ComputerTool(_message.Message):
     DISPLAY_HEIGHT_PX_FIELD_NUMBER: _builtins.int
     DISPLAY_NUMBER_FIELD_NUMBER: _builtins.int
     ENABLE_ZOOM_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
     display_width_px: _builtins.int
     """Width in pixels."""
     display_height_px: _builtins.int
@@ -675,6 +793,8 @@ class ComputerTool(_message.Message):
     """Number of the X11 display."""
     enable_zoom: _builtins.bool
     """Whether the model may ask for an enlarged detail."""
+    environment: _builtins.str
+    """The provider's word for the system, such as "browser" or "linux"."""
     def __init__(
         self,
         *,
@@ -682,10 +802,11 @@ class ComputerTool(_message.Message):
         display_height_px: _builtins.int | None = ...,
         display_number: _builtins.int | None = ...,
         enable_zoom: _builtins.bool | None = ...,
+        environment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_display_height_px", b"_display_height_px", "_display_number", b"_display_number", "_display_width_px", b"_display_width_px", "_enable_zoom", b"_enable_zoom", "display_height_px", b"display_height_px", "display_number", b"display_number", "display_width_px", b"display_width_px", "enable_zoom", b"enable_zoom"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_height_px", b"_display_height_px", "_display_number", b"_display_number", "_display_width_px", b"_display_width_px", "_enable_zoom", b"_enable_zoom", "display_height_px", b"display_height_px", "display_number", b"display_number", "display_width_px", b"display_width_px", "enable_zoom", b"enable_zoom"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_height_px", b"_display_height_px", "_display_number", b"_display_number", "_display_width_px", b"_display_width_px", "_enable_zoom", b"_enable_zoom", "display_height_px", b"display_height_px", "display_number", b"display_number", "display_width_px", b"display_width_px", "enable_zoom", b"enable_zoom", "environment", b"environment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__display_height_px: _TypeAlias = _typing.Literal["display_height_px"]  # noqa: Y015
     _WhichOneofArgType__display_height_px: _TypeAlias = _typing.Literal["_display_height_px", b"_display_height_px"]  # noqa: Y015
@@ -712,12 +833,31 @@ class ShellTool(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    CONTAINER_ID_FIELD_NUMBER: _builtins.int
+    FILE_IDS_FIELD_NUMBER: _builtins.int
+    MEMORY_LIMIT_FIELD_NUMBER: _builtins.int
+    environment: _builtins.str
+    """The provider's word for where it runs, such as "local" or "container_auto"; the caller runs it where empty."""
+    container_id: _builtins.str
+    """The provider's container in which it runs."""
+    memory_limit: _builtins.str
+    """Upper bound of memory, in the provider's word, such as "4g"."""
+    @_builtins.property
+    def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Files that are put into a new container."""
+
     def __init__(
         self,
+        *,
+        environment: _builtins.str = ...,
+        container_id: _builtins.str = ...,
+        file_ids: _abc.Iterable[_builtins.str] | None = ...,
+        memory_limit: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_id", b"container_id", "environment", b"environment", "file_ids", b"file_ids", "memory_limit", b"memory_limit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -771,20 +911,188 @@ class ToolSearchTool(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     METHOD_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_SCHEMA_JSON_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """How to search, in the provider's word, such as "regex" or "bm25"."""
+    execution: _builtins.str
+    """Who searches, in the provider's word: "server" or "client"."""
+    description: _builtins.str
+    """What it does, for the model, where the caller searches."""
+    parameters_schema_json: _builtins.str
+    """JSON Schema text of the arguments, where the caller searches."""
     def __init__(
         self,
         *,
         method: _builtins.str = ...,
+        execution: _builtins.str = ...,
+        description: _builtins.str = ...,
+        parameters_schema_json: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "execution", b"execution", "method", b"method", "parameters_schema_json", b"parameters_schema_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ToolSearchTool: _TypeAlias = ToolSearchTool  # noqa: Y015
+
+@_typing.final
+class ImageGenerationTool(_message.Message):
+    """Pictures, made by the provider. Words are the provider's; unset fields leave the choice to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    COMPRESSION_FIELD_NUMBER: _builtins.int
+    BACKGROUND_FIELD_NUMBER: _builtins.int
+    INPUT_FIDELITY_FIELD_NUMBER: _builtins.int
+    MODERATION_FIELD_NUMBER: _builtins.int
+    PARTIAL_IMAGES_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    MASK_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model that makes them."""
+    size: _builtins.str
+    """Width and height, such as "1024x1536"."""
+    quality: _builtins.str
+    """How good, such as "high"."""
+    format: _builtins.str
+    """Format, such as "png"."""
+    compression: _builtins.int
+    """How strongly they are compressed, from 0 to 100."""
+    background: _builtins.str
+    """Background, such as "transparent"."""
+    input_fidelity: _builtins.str
+    """How closely a given picture is kept to, such as "high"."""
+    moderation: _builtins.str
+    """How strict the filter is, such as "low"."""
+    partial_images: _builtins.int
+    """How many previews are streamed."""
+    action: _builtins.str
+    """Whether pictures are made or changed, such as "edit"."""
+    @_builtins.property
+    def mask(self) -> _content_pb2.MediaPart:
+        """Where a given picture is changed: a picture whose clear places tell it."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        size: _builtins.str = ...,
+        quality: _builtins.str = ...,
+        format: _builtins.str = ...,
+        compression: _builtins.int | None = ...,
+        background: _builtins.str = ...,
+        input_fidelity: _builtins.str = ...,
+        moderation: _builtins.str = ...,
+        partial_images: _builtins.int | None = ...,
+        action: _builtins.str = ...,
+        mask: _content_pb2.MediaPart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_compression", b"_compression", "_partial_images", b"_partial_images", "compression", b"compression", "mask", b"mask", "partial_images", b"partial_images"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_compression", b"_compression", "_partial_images", b"_partial_images", "action", b"action", "background", b"background", "compression", b"compression", "format", b"format", "input_fidelity", b"input_fidelity", "mask", b"mask", "model", b"model", "moderation", b"moderation", "partial_images", b"partial_images", "quality", b"quality", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__compression: _TypeAlias = _typing.Literal["compression"]  # noqa: Y015
+    _WhichOneofArgType__compression: _TypeAlias = _typing.Literal["_compression", b"_compression"]  # noqa: Y015
+    _WhichOneofReturnType__partial_images: _TypeAlias = _typing.Literal["partial_images"]  # noqa: Y015
+    _WhichOneofArgType__partial_images: _TypeAlias = _typing.Literal["_partial_images", b"_partial_images"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__compression) -> _WhichOneofReturnType__compression | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partial_images) -> _WhichOneofReturnType__partial_images | None: ...
+
+Global___ImageGenerationTool: _TypeAlias = ImageGenerationTool  # noqa: Y015
+
+@_typing.final
+class ToolNamespace(_message.Message):
+    """Tools under one name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name."""
+    description: _builtins.str
+    """What they are for, for the model."""
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tool]:
+        """The tools."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        tools: _abc.Iterable[Global___Tool] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolNamespace: _TypeAlias = ToolNamespace  # noqa: Y015
+
+@_typing.final
+class PostSearchTool(_message.Message):
+    """Search of posts by the provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOWED_HANDLES_FIELD_NUMBER: _builtins.int
+    EXCLUDED_HANDLES_FIELD_NUMBER: _builtins.int
+    FROM_DATE_FIELD_NUMBER: _builtins.int
+    TO_DATE_FIELD_NUMBER: _builtins.int
+    IMAGE_UNDERSTANDING_FIELD_NUMBER: _builtins.int
+    VIDEO_UNDERSTANDING_FIELD_NUMBER: _builtins.int
+    from_date: _builtins.str
+    """First day, as the provider writes dates."""
+    to_date: _builtins.str
+    """Last day."""
+    image_understanding: _builtins.bool
+    """Whether the model sees pictures."""
+    video_understanding: _builtins.bool
+    """Whether the model sees films."""
+    @_builtins.property
+    def allowed_handles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only posts of these accounts."""
+
+    @_builtins.property
+    def excluded_handles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """No posts of these accounts."""
+
+    def __init__(
+        self,
+        *,
+        allowed_handles: _abc.Iterable[_builtins.str] | None = ...,
+        excluded_handles: _abc.Iterable[_builtins.str] | None = ...,
+        from_date: _builtins.str = ...,
+        to_date: _builtins.str = ...,
+        image_understanding: _builtins.bool | None = ...,
+        video_understanding: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_image_understanding", b"_image_understanding", "_video_understanding", b"_video_understanding", "image_understanding", b"image_understanding", "video_understanding", b"video_understanding"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_image_understanding", b"_image_understanding", "_video_understanding", b"_video_understanding", "allowed_handles", b"allowed_handles", "excluded_handles", b"excluded_handles", "from_date", b"from_date", "image_understanding", b"image_understanding", "to_date", b"to_date", "video_understanding", b"video_understanding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__image_understanding: _TypeAlias = _typing.Literal["image_understanding"]  # noqa: Y015
+    _WhichOneofArgType__image_understanding: _TypeAlias = _typing.Literal["_image_understanding", b"_image_understanding"]  # noqa: Y015
+    _WhichOneofReturnType__video_understanding: _TypeAlias = _typing.Literal["video_understanding"]  # noqa: Y015
+    _WhichOneofArgType__video_understanding: _TypeAlias = _typing.Literal["_video_understanding", b"_video_understanding"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__image_understanding) -> _WhichOneofReturnType__image_understanding | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__video_understanding) -> _WhichOneofReturnType__video_understanding | None: ...
+
+Global___PostSearchTool: _TypeAlias = PostSearchTool  # noqa: Y015
 
 @_typing.final
 class ProviderTool(_message.Message):

@@ -87,6 +87,26 @@ class Usage(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class BilledUnitsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     TOTAL_TOKENS_FIELD_NUMBER: _builtins.int
@@ -113,6 +133,7 @@ class Usage(_message.Message):
     INFERENCE_REGION_FIELD_NUMBER: _builtins.int
     SPEED_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    BILLED_UNITS_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """All tokens of the prompt."""
     output_tokens: _builtins.int
@@ -187,6 +208,10 @@ class Usage(_message.Message):
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageStep]:
         """What each step used, where the provider took several."""
 
+    @_builtins.property
+    def billed_units(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """What is billed, by the provider's units, where it tells that beside the counts."""
+
     def __init__(
         self,
         *,
@@ -216,10 +241,11 @@ class Usage(_message.Message):
         inference_region: _builtins.str = ...,
         speed: _builtins.str = ...,
         steps: _abc.Iterable[Global___UsageStep] | None = ...,
+        billed_units: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_accepted_prediction_tokens", b"_accepted_prediction_tokens", "_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_own_key", b"_own_key", "_reasoning_tokens", b"_reasoning_tokens", "_rejected_prediction_tokens", b"_rejected_prediction_tokens", "_tool_prompt_tokens", b"_tool_prompt_tokens", "_total_tokens", b"_total_tokens", "accepted_prediction_tokens", b"accepted_prediction_tokens", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "form", b"form", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "own_key", b"own_key", "raw", b"raw", "reasoning_tokens", b"reasoning_tokens", "rejected_prediction_tokens", b"rejected_prediction_tokens", "timing", b"timing", "tool_prompt_tokens", b"tool_prompt_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accepted_prediction_tokens", b"_accepted_prediction_tokens", "_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_own_key", b"_own_key", "_reasoning_tokens", b"_reasoning_tokens", "_rejected_prediction_tokens", b"_rejected_prediction_tokens", "_tool_prompt_tokens", b"_tool_prompt_tokens", "_total_tokens", b"_total_tokens", "accepted_prediction_tokens", b"accepted_prediction_tokens", "by_model", b"by_model", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "cache_write_tokens_by_ttl", b"cache_write_tokens_by_ttl", "costs", b"costs", "form", b"form", "inference_region", b"inference_region", "input_by_modality", b"input_by_modality", "input_tokens", b"input_tokens", "output_by_modality", b"output_by_modality", "output_tokens", b"output_tokens", "own_key", b"own_key", "partial", b"partial", "provider_data", b"provider_data", "raw", b"raw", "reasoning_tokens", b"reasoning_tokens", "rejected_prediction_tokens", b"rejected_prediction_tokens", "search_context_size", b"search_context_size", "server_tool_requests", b"server_tool_requests", "service_tier", b"service_tier", "speed", b"speed", "steps", b"steps", "timing", b"timing", "tool_prompt_tokens", b"tool_prompt_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accepted_prediction_tokens", b"_accepted_prediction_tokens", "_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_own_key", b"_own_key", "_reasoning_tokens", b"_reasoning_tokens", "_rejected_prediction_tokens", b"_rejected_prediction_tokens", "_tool_prompt_tokens", b"_tool_prompt_tokens", "_total_tokens", b"_total_tokens", "accepted_prediction_tokens", b"accepted_prediction_tokens", "billed_units", b"billed_units", "by_model", b"by_model", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "cache_write_tokens_by_ttl", b"cache_write_tokens_by_ttl", "costs", b"costs", "form", b"form", "inference_region", b"inference_region", "input_by_modality", b"input_by_modality", "input_tokens", b"input_tokens", "output_by_modality", b"output_by_modality", "output_tokens", b"output_tokens", "own_key", b"own_key", "partial", b"partial", "provider_data", b"provider_data", "raw", b"raw", "reasoning_tokens", b"reasoning_tokens", "rejected_prediction_tokens", b"rejected_prediction_tokens", "search_context_size", b"search_context_size", "server_tool_requests", b"server_tool_requests", "service_tier", b"service_tier", "speed", b"speed", "steps", b"steps", "timing", b"timing", "tool_prompt_tokens", b"tool_prompt_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accepted_prediction_tokens: _TypeAlias = _typing.Literal["accepted_prediction_tokens"]  # noqa: Y015
     _WhichOneofArgType__accepted_prediction_tokens: _TypeAlias = _typing.Literal["_accepted_prediction_tokens", b"_accepted_prediction_tokens"]  # noqa: Y015
@@ -399,6 +425,7 @@ class Timing(_message.Message):
     DECODE_SECONDS_FIELD_NUMBER: _builtins.int
     TOTAL_SECONDS_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    LOAD_SECONDS_FIELD_NUMBER: _builtins.int
     queue_seconds: _builtins.float
     """Waiting for a machine."""
     time_to_first_token_seconds: _builtins.float
@@ -411,6 +438,8 @@ class Timing(_message.Message):
     """All."""
     output_tokens_per_second: _builtins.float
     """Tokens of the answer in a second."""
+    load_seconds: _builtins.float
+    """Loading the model."""
     def __init__(
         self,
         *,
@@ -420,13 +449,16 @@ class Timing(_message.Message):
         decode_seconds: _builtins.float | None = ...,
         total_seconds: _builtins.float | None = ...,
         output_tokens_per_second: _builtins.float | None = ...,
+        load_seconds: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_decode_seconds", b"_decode_seconds", "_output_tokens_per_second", b"_output_tokens_per_second", "_prefill_seconds", b"_prefill_seconds", "_queue_seconds", b"_queue_seconds", "_time_to_first_token_seconds", b"_time_to_first_token_seconds", "_total_seconds", b"_total_seconds", "decode_seconds", b"decode_seconds", "output_tokens_per_second", b"output_tokens_per_second", "prefill_seconds", b"prefill_seconds", "queue_seconds", b"queue_seconds", "time_to_first_token_seconds", b"time_to_first_token_seconds", "total_seconds", b"total_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decode_seconds", b"_decode_seconds", "_load_seconds", b"_load_seconds", "_output_tokens_per_second", b"_output_tokens_per_second", "_prefill_seconds", b"_prefill_seconds", "_queue_seconds", b"_queue_seconds", "_time_to_first_token_seconds", b"_time_to_first_token_seconds", "_total_seconds", b"_total_seconds", "decode_seconds", b"decode_seconds", "load_seconds", b"load_seconds", "output_tokens_per_second", b"output_tokens_per_second", "prefill_seconds", b"prefill_seconds", "queue_seconds", b"queue_seconds", "time_to_first_token_seconds", b"time_to_first_token_seconds", "total_seconds", b"total_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decode_seconds", b"_decode_seconds", "_output_tokens_per_second", b"_output_tokens_per_second", "_prefill_seconds", b"_prefill_seconds", "_queue_seconds", b"_queue_seconds", "_time_to_first_token_seconds", b"_time_to_first_token_seconds", "_total_seconds", b"_total_seconds", "decode_seconds", b"decode_seconds", "output_tokens_per_second", b"output_tokens_per_second", "prefill_seconds", b"prefill_seconds", "queue_seconds", b"queue_seconds", "time_to_first_token_seconds", b"time_to_first_token_seconds", "total_seconds", b"total_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decode_seconds", b"_decode_seconds", "_load_seconds", b"_load_seconds", "_output_tokens_per_second", b"_output_tokens_per_second", "_prefill_seconds", b"_prefill_seconds", "_queue_seconds", b"_queue_seconds", "_time_to_first_token_seconds", b"_time_to_first_token_seconds", "_total_seconds", b"_total_seconds", "decode_seconds", b"decode_seconds", "load_seconds", b"load_seconds", "output_tokens_per_second", b"output_tokens_per_second", "prefill_seconds", b"prefill_seconds", "queue_seconds", b"queue_seconds", "time_to_first_token_seconds", b"time_to_first_token_seconds", "total_seconds", b"total_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__decode_seconds: _TypeAlias = _typing.Literal["decode_seconds"]  # noqa: Y015
     _WhichOneofArgType__decode_seconds: _TypeAlias = _typing.Literal["_decode_seconds", b"_decode_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__load_seconds: _TypeAlias = _typing.Literal["load_seconds"]  # noqa: Y015
+    _WhichOneofArgType__load_seconds: _TypeAlias = _typing.Literal["_load_seconds", b"_load_seconds"]  # noqa: Y015
     _WhichOneofReturnType__output_tokens_per_second: _TypeAlias = _typing.Literal["output_tokens_per_second"]  # noqa: Y015
     _WhichOneofArgType__output_tokens_per_second: _TypeAlias = _typing.Literal["_output_tokens_per_second", b"_output_tokens_per_second"]  # noqa: Y015
     _WhichOneofReturnType__prefill_seconds: _TypeAlias = _typing.Literal["prefill_seconds"]  # noqa: Y015
@@ -439,6 +471,8 @@ class Timing(_message.Message):
     _WhichOneofArgType__total_seconds: _TypeAlias = _typing.Literal["_total_seconds", b"_total_seconds"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__decode_seconds) -> _WhichOneofReturnType__decode_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__load_seconds) -> _WhichOneofReturnType__load_seconds | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__output_tokens_per_second) -> _WhichOneofReturnType__output_tokens_per_second | None: ...
     @_typing.overload

@@ -1,0 +1,130 @@
+"""What one encoding or decoding carries along: the wire, the direction, and what the wire cannot say.
+
+Every codec that lowers an object needs the same four things: to note what is left out, to keep a remainder, to put it
+back, and to name a spelling. The fields that a wire can say are an allow-list, so that a field which the contract gains
+later is refused by every wire until its codec learns it, and never dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from antiphon.core.errors import Reason, invalid
+from antiphon.v1 import chat_pb2, content_pb2
+from antiphon.wire.anthropic_messages.writer import sorted_text
+from antiphon.wire.jsontext import JsonObject, loads
+from antiphon.wire.remainder import keep, restore
+
+REQUEST, RESPONSE = "request", "response"
+
+_ALWAYS = frozenset(
+    {"model", "messages", "tools", "tool_choice", "idempotency_key", "on_unsupported", "provider_data", "form"}
+)
+"""Fields that every codec handles itself, or that no provider is meant to see."""
+_NESTED = frozenset({"sampling", "reasoning", "cache"})
+"""Fields of which a wire may say only a part."""
+_HARMLESS: Mapping[str, tuple[Any, ...]] = {
+    "n": (0, 1),
+    "store": (False,),
+    "parallel_tool_calls": (True,),
+    "output_modalities": ([content_pb2.MODALITY_TEXT],),
+    "sampling.min_p": (0.0,),
+    "sampling.frequency_penalty": (0.0,),
+    "sampling.presence_penalty": (0.0,),
+    "sampling.repetition_penalty": (0.0, 1.0),
+    "sampling.typical_p": (1.0,),
+    "sampling.logprobs": (False,),
+    "sampling.top_logprobs": (0,),
+    "reasoning.exclude": (False,),
+    "reasoning.include_encrypted": (False,),
+}
+"""Values that change nothing where a wire cannot say the field."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Scribe:
+    """Collects warnings while a document is written. `strict` turns what cannot be said into an error; a codec that
+    lowers what it just read, to find the remainder, is not strict."""
+
+    wire: str
+    direction: str = REQUEST
+    provider: str = ""
+    """A further key of `provider_data` that is merged into requests."""
+    strict: bool = False
+    warnings: list[chat_pb2.Warning] = field(default_factory=list)
+
+    def unsupported(self, path: str, why: str) -> None:
+        """Note, or raise as ServiceError UNSUPPORTED_PARAMETER, that the wire cannot say the field at `path`."""
+        if self.strict:
+            why = f"{why}. Leave the field out, or set on_unsupported to WARN"
+            raise invalid(path, why, reason=Reason.UNSUPPORTED_PARAMETER)
+        self.warn("UNSUPPORTED_PARAMETER", path, why)
+
+    def warn(self, code: str, path: str, message: str) -> None:
+        """Note something that the caller should know."""
+        self.warnings.append(chat_pb2.Warning(code=code, field=path, message=message))
+
+    def omit(self, path: str, message: str) -> None:
+        """Note something of the history that the provider could not act on, so that any answer can be replayed."""
+        self.warn("NOT_SENT", path, message)
+
+    def restore(self, carrier: Any, lowered: JsonObject) -> JsonObject:
+        """`lowered` with the remainder of `carrier` put back."""
+        if not carrier.provider_data and not carrier.HasField("form"):
+            return lowered
+        names = (self.provider,) if self.provider else ()
+        return restore(carrier, self.wire, self.direction, lowered, *names)
+
+    def keep(self, carrier: Any, lowered: JsonObject, read: JsonObject) -> None:
+        """Store in `carrier` what `lowered` lacks of `read`."""
+        keep(carrier, self.wire, self.direction, lowered, read)
+        if self.wire in carrier.provider_data:
+            carrier.provider_data[self.wire] = sorted_text(loads(carrier.provider_data[self.wire]))
+
+    def spell(self, carrier: Any, name: str) -> None:
+        """Note how the wire spelled `carrier`."""
+        carrier.form.wire = f"{self.wire}/{self.direction}"
+        if name not in carrier.form.spellings:
+            carrier.form.spellings.append(name)
+
+    def spelled(self, carrier: Any, name: str) -> bool:
+        """Whether `carrier` was read from this wire, in this direction, in the named spelling."""
+        return (
+            carrier.HasField("form")
+            and name in carrier.form.spellings
+            and carrier.form.wire == f"{self.wire}/{self.direction}"
+        )
+
+    def spelling(self, carrier: Any, prefix: str) -> str | None:
+        """What follows `prefix` in the spelling of `carrier` that begins with it; None where none does."""
+        if not carrier.HasField("form") or carrier.form.wire != f"{self.wire}/{self.direction}":
+            return None
+        found = (name for name in carrier.form.spellings if name.startswith(prefix))
+        return next((name[len(prefix) :] for name in found), None)
+
+
+def strict_by(spec: chat_pb2.ChatSpec) -> bool:
+    """Whether a field that cannot be said is an error."""
+    return spec.on_unsupported != chat_pb2.UNSUPPORTED_POLICY_WARN
+
+
+def refuse_unsaid(spec: chat_pb2.ChatSpec, said: frozenset[str], scribe: Scribe, who: str) -> None:
+    """Note every set field of `spec` that is not among `said`. `said` holds names, or names as "sampling.top_k" of the
+    messages of which a wire says a part. A value that changes nothing is no loss."""
+    for descriptor, value in spec.ListFields():
+        if descriptor.name in _NESTED:
+            for inner, part in value.ListFields():
+                _refuse(f"{descriptor.name}.{inner.name}", part, said, scribe, who)
+        elif descriptor.name not in _ALWAYS:
+            _refuse(descriptor.name, value, said, scribe, who)
+
+
+def _refuse(path: str, value: Any, said: frozenset[str], scribe: Scribe, who: str) -> None:
+    if path in said:
+        return
+    plain = list(value) if path == "output_modalities" else value
+    if plain in _HARMLESS.get(path, ()) or (path == "response_format" and value.HasField("text")):
+        return
+    scribe.unsupported(f"spec.{path}", f"{who} cannot say this")

@@ -1,0 +1,22 @@
+"""The wires under the laws."""
+
+from __future__ import annotations
+
+from tests.laws.anthropic import AnthropicCountLaws, AnthropicMessagesLaws
+from tests.laws.openai import OpenAIChatLaws
+from tests.laws.openai_lists import OpenAIEmbeddingsLaws, OpenAIModelsLaws
+from tests.laws.recordings import Recorded
+from tests.laws.verdict import WireLaws
+
+WIRES: tuple[WireLaws, ...] = (
+    OpenAIChatLaws(),
+    OpenAIEmbeddingsLaws(),
+    OpenAIModelsLaws(),
+    AnthropicMessagesLaws(),
+    AnthropicCountLaws(),
+)
+
+
+def wire_of(recorded: Recorded) -> WireLaws | None:
+    """The wire that an exchange belongs to."""
+    return next((wire for wire in WIRES if wire.claims(recorded)), None)
