@@ -1,0 +1,55 @@
+"""Whether a call is live, recorded or replayed: the operator's default, and what a caller may ask for instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from antiphon.core.call import Call
+from antiphon.core.errors import Reason, ServiceError, invalid
+
+MODES = ("live", "record", "replay", "record-on-miss")
+
+KEYLESS = frozenset({"replay", "record-on-miss"})
+"""Modes in which a provider's key may be missing: no call, or none but on a miss, leaves the machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingPolicy:
+    """The operator's choice.
+
+    `overridable` lists the modes that a caller may ask for by metadata; `recorded` names the providers that have
+    recordings, which is what being configured means where nothing is called.
+    """
+
+    mode: str = "live"
+    overridable: frozenset[str] = frozenset()
+    recorded: frozenset[str] = frozenset()
+
+    def mode_of(self, call: Call) -> str:
+        """The mode of this call. Raises ServiceError MODE_NOT_ALLOWED or INVALID_REQUEST."""
+        asked = call.metadata.get("x-antiphon-mode")
+        if asked is None or asked == self.mode:
+            return self.mode
+        if asked not in MODES:
+            raise invalid("metadata.x-antiphon-mode", f"is {asked!r}; one of {', '.join(MODES)}")
+        if asked not in self.overridable:
+            allowed = ", ".join(sorted({self.mode, *self.overridable}))
+            raise ServiceError(
+                Reason.MODE_NOT_ALLOWED,
+                f"mode {asked!r} is not allowed here, only: {allowed}; the operator can allow it with "
+                "ANTIPHON_ALLOW_MODES",
+            )
+        return asked
+
+    def options(self, call: Call, provider: str) -> Mapping[str, str] | None:
+        """What the recording transport has to know of this call; None where the call is plainly live."""
+        mode = self.mode_of(call)
+        if mode == "live":
+            return {"mode": mode} if self.mode != "live" else None
+        asked = {
+            "session": call.metadata.get("x-antiphon-session"),
+            "cassette": call.metadata.get("x-antiphon-cassette"),
+            "pace": call.metadata.get("x-antiphon-pace"),
+        }
+        return {"mode": mode, "provider": provider} | {key: value for key, value in asked.items() if value is not None}

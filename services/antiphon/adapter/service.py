@@ -1,0 +1,233 @@
+"""The adapter as a backend: our message to provider JSON, one upstream request, provider JSON to our message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+
+from antiphon.adapter.catalog import Catalog
+from antiphon.adapter.credentials import Credentials
+from antiphon.adapter.health import Observations
+from antiphon.adapter.providers import Provider, Providers
+from antiphon.adapter.recording import KEYLESS, RecordingPolicy
+from antiphon.adapter.upstream import OpenReply, Target, Upstream
+from antiphon.adapter.wires import chat_wire
+from antiphon.core.call import Call
+from antiphon.core.errors import Reason, ServiceError
+from antiphon.core.health import answered
+from antiphon.core.streams import Events, published
+from antiphon.core.telemetry.genai import Operation, operation
+from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2, usage_pb2
+from antiphon.wire.base import CountsTokens, StreamDecoder
+from antiphon.wire.openai_embeddings import OpenAIEmbeddings
+
+HealthSource = Callable[[], Sequence[health_pb2.ComponentHealth]]
+
+
+class ProviderAdapter:
+    """Every provider behind the services of the contract. One upstream request a call: no retries here."""
+
+    def __init__(
+        self,
+        *,
+        providers: Providers,
+        credentials: Credentials,
+        upstream: Upstream,
+        policy: RecordingPolicy,
+        also_health: HealthSource = tuple,
+    ) -> None:
+        self._providers = providers
+        self._credentials = credentials
+        self._upstream = upstream
+        self._policy = policy
+        self._wires = {provider.name: chat_wire(provider) for provider in providers}
+        self._embeddings = OpenAIEmbeddings()
+        self._observed = Observations(providers, credentials, policy)
+        self._also_health = also_health
+        self._catalog = Catalog(providers, upstream, target=self._target, configured=self._configured)
+
+    async def chat(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.Completion:
+        """The provider's answer."""
+        provider, own = self._providers.resolve(spec.model)
+        wire = self._wires[provider.name]
+        wired = wire.encode_request(_with_model(spec, own), stream=False)
+        with self._observed.watch(provider), operation(call, "chat", provider=provider.name, model=own) as op:
+            async with self._upstream.open(self._target(provider, call), wired, op.call) as reply:
+                _note(op, reply)
+                body = await reply.whole()
+            if body.status >= 400:
+                raise _refused(provider, own, wire.decode_error(body), reply)
+            completion = wire.decode_response(body)
+            _label(completion, provider, reply)
+            completion.warnings.extend(wired.warnings)
+            _finish(op, completion, [output.provider_finish_reason for output in completion.outputs])
+            return completion
+
+    def stream_chat(self, request: chat_pb2.StreamChatRequest, call: Call) -> Events:
+        """The provider's answer as numbered events."""
+        used = usage_pb2.Usage()
+        return published(self._events(request.spec, call, used), request, lambda: used)
+
+    async def _events(self, spec: chat_pb2.ChatSpec, call: Call, used: usage_pb2.Usage) -> Events:
+        provider, own = self._providers.resolve(spec.model)
+        wire = self._wires[provider.name]
+        wired = wire.encode_request(_with_model(spec, own), stream=True)
+        decoder = wire.stream_decoder()
+        finish_reasons: list[str] = []
+        with (
+            self._observed.watch(provider),
+            operation(call, "chat", provider=provider.name, model=own, stream=True) as op,
+        ):
+            try:
+                async with self._upstream.open(self._target(provider, call), wired, op.call) as reply:
+                    _note(op, reply)
+                    if reply.status >= 400:
+                        raise _refused(provider, own, wire.decode_error(await reply.whole()), reply)
+                    async with aclosing(_decoded(reply, decoder)) as events:
+                        async for event in events:
+                            if event.HasField("started"):
+                                _label(event.started.completion, provider, reply)
+                            elif event.HasField("part_started"):
+                                op.first_chunk()
+                            elif event.HasField("output_done"):
+                                finish_reasons.append(event.output_done.output.provider_finish_reason)
+                            elif event.HasField("completed"):
+                                completion = event.completed.completion
+                                _label(completion, provider, reply)
+                                completion.warnings.extend(wired.warnings)
+                                _finish(op, completion, finish_reasons)
+                            yield event
+            finally:
+                used.CopyFrom(decoder.usage())
+                op.so_far(used)
+
+    async def count_tokens(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.CountTokensResponse:
+        """The provider's own count. Raises ServiceError UNSUPPORTED_OPERATION where it offers none."""
+        provider, own = self._providers.resolve(spec.model)
+        wire = self._wires[provider.name]
+        if not isinstance(wire, CountsTokens):
+            raise ServiceError(
+                Reason.UNSUPPORTED_OPERATION,
+                f"{provider.name} counts no tokens before a call; the usage of an answer tells",
+                metadata={"provider": provider.name},
+            )
+        wired = wire.encode_count_request(_with_model(spec, own))
+        with self._observed.watch(provider), operation(call, "count_tokens", provider=provider.name, model=own) as op:
+            async with self._upstream.open(self._target(provider, call), wired, op.call) as reply:
+                _note(op, reply)
+                body = await reply.whole()
+            if body.status >= 400:
+                raise _refused(provider, own, wire.decode_error(body), reply)
+            return wire.decode_count_response(body)
+
+    async def embed(self, request: embeddings_pb2.EmbedRequest, call: Call) -> embeddings_pb2.EmbedResponse:
+        """The provider's vectors, one an input, in their order."""
+        provider, own = self._providers.resolve(request.model)
+        if not provider.embeddings:
+            able = ", ".join(sorted(each.name for each in self._providers if each.embeddings))
+            raise ServiceError(
+                Reason.UNSUPPORTED_OPERATION,
+                f"{provider.name} offers no embeddings; these do: {able}",
+                metadata={"provider": provider.name},
+            )
+        renamed = embeddings_pb2.EmbedRequest()
+        renamed.CopyFrom(request)
+        renamed.model = own
+        wire = self._embeddings
+        wired = wire.encode_request(renamed)
+        with self._observed.watch(provider), operation(call, "embeddings", provider=provider.name, model=own) as op:
+            async with self._upstream.open(self._target(provider, call), wired, op.call) as reply:
+                _note(op, reply)
+                body = await reply.whole()
+            if body.status >= 400:
+                raise _refused(provider, own, wire.decode_error(body), reply)
+            response = wire.decode_response(body)
+            if len(response.embeddings) != len(request.inputs):
+                raise ServiceError(
+                    Reason.MALFORMED_RESPONSE,
+                    f"{provider.name} sent {len(response.embeddings)} vectors for {len(request.inputs)} inputs",
+                    metadata={"provider": provider.name, "model": own},
+                )
+            response.provider = provider.name
+            response.warnings.extend(wired.warnings)
+            op.finished(usage=response.usage, model=response.model, response_id=response.id)
+            return response
+
+    async def list_models(self, request: models_pb2.ListModelsRequest, call: Call) -> models_pb2.ListModelsResponse:
+        """The models of every configured provider."""
+        return await self._catalog.list_models(request, call)
+
+    async def get_model(self, request: models_pb2.GetModelRequest, call: Call) -> models_pb2.Model:
+        """One model."""
+        return await self._catalog.get_model(request.name, call)
+
+    async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
+        """The adapter and each of its providers, by what was last seen of them."""
+        parts = [*self._observed.components(), *self._also_health()]
+        return answered("adapter", parts, request)
+
+    async def close(self) -> None:
+        """Close the connections to providers."""
+        await self._upstream.close()
+
+    def _configured(self, provider: Provider) -> bool:
+        if self._policy.mode == "replay":
+            return provider.name in self._policy.recorded
+        return self._credentials.configured(provider)
+
+    def _target(self, provider: Provider, call: Call) -> Target:
+        mode = self._policy.mode_of(call)
+        return Target(
+            provider=provider.name,
+            base_url=provider.base_url,
+            headers={**provider.headers, **self._credentials.headers(provider, required=mode not in KEYLESS)},
+            recording=self._policy.options(call, provider.name),
+        )
+
+
+async def _decoded(reply: OpenReply, decoder: StreamDecoder) -> Events:
+    async with aclosing(reply.chunks()) as chunks:
+        async for chunk in chunks:
+            for event in decoder.feed(chunk):
+                yield event
+    for event in decoder.close():
+        yield event
+
+
+def _with_model(spec: chat_pb2.ChatSpec, own: str) -> chat_pb2.ChatSpec:
+    renamed = chat_pb2.ChatSpec()
+    renamed.CopyFrom(spec)
+    renamed.model = own
+    return renamed
+
+
+def _note(op: Operation, reply: OpenReply) -> None:
+    if reply.recording.get("replayed"):
+        op.replayed(str(reply.recording.get("cassette", "")))
+    if reply.request_id:
+        op.request_id(reply.request_id)
+
+
+def _label(completion: chat_pb2.Completion, provider: Provider, reply: OpenReply) -> None:
+    completion.provider = provider.name
+    completion.upstream_request_id = reply.request_id
+
+
+def _finish(op: Operation, completion: chat_pb2.Completion, finish_reasons: Sequence[str]) -> None:
+    op.finished(
+        usage=completion.usage, model=completion.model, response_id=completion.id, finish_reasons=finish_reasons
+    )
+
+
+def _refused(provider: Provider, model: str, error: ServiceError, reply: OpenReply) -> ServiceError:
+    """The provider's error with what the codec cannot know; a missing model says how to find the right name."""
+    error.metadata.update(
+        {"provider": provider.name, "model": model, "http_status": str(reply.status)}
+        | ({"upstream_request_id": reply.request_id} if reply.request_id else {})
+    )
+    error.message = f"{provider.name}: {error.message}"
+    if error.reason is Reason.MODEL_NOT_FOUND:
+        error.message += f"; `antiphon models --provider {provider.name}` lists what there is"
+    elif error.reason is Reason.INVALID_CREDENTIALS and provider.key_names:
+        error.message += f"; the key comes from {' or '.join(provider.key_names)}"
+    return error
