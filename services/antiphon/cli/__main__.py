@@ -1,0 +1,6 @@
+"""`python -m antiphon.cli`: how the suite starts its parts, whatever is on PATH."""
+
+from antiphon.cli.app import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Runs one role as a server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from antiphon.cli.assembly import DEFAULT_LISTEN, backend_for, layers_for
+from antiphon.core.server import Server, signalled
+from antiphon.core.settings import Settings, credentials_environment
+from antiphon.core.telemetry.instruments import Instruments, installed
+from antiphon.core.telemetry.logs import configure_logs
+from antiphon.core.telemetry.setup import configure
+from antiphon.inference.statistics import Statistics
+from antiphon.inference.triton import Triton
+
+log = logging.getLogger(__name__)
+
+
+async def serve(role: str, settings: Settings, *, ready_file: Path | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. `ready_file` gets the address once calls are taken.
+
+    Raises ServiceError where the settings are wrong or the port is taken.
+    """
+    configure_logs(level=settings.log_level.upper(), service=f"antiphon-{role}")
+    listen = settings.listen or DEFAULT_LISTEN[role]
+    layers = layers_for(settings, listen)
+    environment = credentials_environment()
+    endpoint = settings.otlp_endpoint or environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    stop_telemetry = configure(f"antiphon-{role}", otlp_endpoint=endpoint or None)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(stop_telemetry)
+        instruments = installed()
+        if instruments is not None and role in ("inference", "suite"):
+            _watch_triton(stack, settings, instruments)
+        backend = backend_for(role, settings, environment)
+        server = await stack.enter_async_context(Server(backend, layers, listen=listen, grace=settings.grace))
+        log.info("antiphon %s listening on %s", role, server.address)
+        if ready_file is not None:
+            _write_whole(ready_file, server.address)
+        await signalled()
+        log.info("antiphon %s drains: running calls have %g s to finish", role, settings.grace)
+        await server.drain()
+
+
+def _watch_triton(stack: AsyncExitStack, settings: Settings, instruments: Instruments) -> None:
+    triton = Triton(settings.triton)
+    stack.push_async_callback(triton.close)
+    watching = asyncio.create_task(Statistics(triton, instruments.meter).run())
+
+    async def stop() -> None:
+        watching.cancel()
+        await asyncio.wait({watching})
+
+    stack.push_async_callback(stop)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """A file that is there whole or not at all: whoever waits for it reads it at once."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,65 @@
+"""The two consoles, and text that is safe to show: models and providers may write anything, terminals obey some."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+from antiphon.cli import exits
+
+_KEPT = frozenset("\n\t")
+_CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _KEPT}
+
+
+class Terminal(Console):
+    """A console that lets a broken pipe through, for `quiet_ends` to handle."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Go on with the error that is being handled; rich would end the process with status 1."""
+        raise
+
+
+def out() -> Terminal:
+    """Standard output: what was asked for, and nothing else."""
+    return Terminal(file=sys.stdout, highlight=False)
+
+
+def err() -> Terminal:
+    """Standard error: everything around it."""
+    return Terminal(file=sys.stderr, highlight=False)
+
+
+def safe(text: str) -> str:
+    """The text without control characters other than newline and tab: none can move a cursor or set a title."""
+    return text.translate(_CONTROLS)
+
+
+def line(text: str) -> str:
+    """The text safe and on one line."""
+    return " ".join(safe(text).split())
+
+
+def write(text: str) -> None:
+    """Write to standard output at once; made safe where that is a terminal, else exactly as it is."""
+    sys.stdout.write(safe(text) if sys.stdout.isatty() else text)
+    sys.stdout.flush()
+
+
+@contextmanager
+def quiet_ends() -> Iterator[None]:
+    """Turn Ctrl-C and a reader that left into exit statuses, without a trace of Python's."""
+    try:
+        yield
+        sys.stdout.flush()
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(exits.INTERRUPTED) from interrupt
+    except BrokenPipeError as broken:
+        # Python flushes once more at its end, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(exits.BROKEN_PIPE) from broken
