@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.fixtures_triton"]
+pytest_plugins = ["tests.fixtures_triton", "tests.fixtures_suite"]
 
 ROOT = Path(__file__).parents[1]
 
