@@ -18,20 +18,20 @@ setup: $(VENV)/.runtime ## what `antiphon` needs to run
 # tritonserver goes in without its own requirements: they ask for things that only its Python API uses.
 $(VENV)/.runtime: requirements/runtime.lock requirements/build.lock requirements/triton.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) install -q --require-hashes -r requirements/build.lock -r requirements/runtime.lock
-	$(BIN)/python $(PIP) install -q --require-hashes --no-deps -r requirements/triton.lock
-	$(BIN)/python $(PIP) install -q --no-deps --no-build-isolation -e .
+	$(BIN)/python $(PIP) install -q --no-compile --require-hashes -r requirements/build.lock -r requirements/runtime.lock
+	$(BIN)/python $(PIP) install -q --no-compile --require-hashes --no-deps -r requirements/triton.lock
+	$(BIN)/python $(PIP) install -q --no-compile --no-deps --no-build-isolation -e .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.lock
-	$(BIN)/python $(PIP) install -q --require-hashes -r requirements/dev.lock
+	$(BIN)/python $(PIP) install -q --no-compile --require-hashes -r requirements/dev.lock
 	touch $@
 
 # torch by itself: its CPU build has other hashes than the package that brings CUDA along.
 $(LOCAL_MODELS)/.ready: requirements/local-models.lock
 	$(PYTHON) -m venv $(LOCAL_MODELS)
 	$(LOCAL_MODELS)/bin/python $(PIP) install -q torch==2.13.0
-	$(LOCAL_MODELS)/bin/python $(PIP) install -q --require-hashes -r requirements/local-models.lock
+	$(LOCAL_MODELS)/bin/python $(PIP) install -q --no-compile --require-hashes -r requirements/local-models.lock
 	touch $@
 
 local-models: $(LOCAL_MODELS)/.ready ## an environment with torch and transformers for models/local
