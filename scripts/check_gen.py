@@ -14,9 +14,15 @@ ROOT = Path(__file__).parents[1]
 def main() -> int:
     """Generate into a temporary folder and compare."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["buf", "generate", "--output", folder], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)  # noqa: S607 - buf of the virtual environment
+        command = ["buf", "generate", "--output", folder]
+        subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)  # noqa: S603 - a fixed command
         fresh, kept = Path(folder, "gen"), ROOT / "gen"
-        names = {path.relative_to(base) for base in (fresh, kept) for path in base.rglob("*.py*") if path.suffix != ".pyc"}
+        names = {
+            path.relative_to(base)
+            for base in (fresh, kept)
+            for kind in ("py", "pyi")
+            for path in base.rglob(f"*.{kind}")
+        }
         differing = [
             name
             for name in sorted(names)
