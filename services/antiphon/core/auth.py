@@ -36,9 +36,7 @@ class Auth:
         self._admit(context)
         return await proceed(request, context)
 
-    def stream(
-        self, method: str, request: Message, context: Context, proceed: Stream
-    ) -> AsyncGenerator[Message, None]:
+    def stream(self, method: str, request: Message, context: Context, proceed: Stream) -> AsyncGenerator[Message, None]:
         """Let a streaming call in, or raise UNAUTHENTICATED."""
         self._admit(context)
         return proceed(request, context)

@@ -26,9 +26,7 @@ class Validation:
         check(request, max_bytes=self._max_bytes)
         return await proceed(request, context)
 
-    def stream(
-        self, method: str, request: Message, context: Context, proceed: Stream
-    ) -> AsyncGenerator[Message, None]:
+    def stream(self, method: str, request: Message, context: Context, proceed: Stream) -> AsyncGenerator[Message, None]:
         """Check a streaming call's request."""
         check(request, max_bytes=self._max_bytes)
         return proceed(request, context)
