@@ -95,6 +95,7 @@ class ChosenBackend:
     async def chat(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.Completion:
         await self._begin(call, spec)
         self._fail()
+        self._choices.completion.replayed = call.metadata.get("x-antiphon-mode") == "replay"
         return self._choices.completion
 
     def stream_chat(self, request: chat_pb2.StreamChatRequest, call: Call) -> Events:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -33,17 +34,25 @@ def invoke() -> Invoke:
 
 
 @pytest.fixture
-def start() -> Callable[..., subprocess.Popen[str]]:
-    """Start the command as a process."""
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command as a process, which hears SIGINT even where the tests run in the background and do not."""
+    started: list[subprocess.Popen[str]] = []
 
     def run(*arguments: str, **more: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-P", "-m", "antiphon.cli", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             text=True,
             env=os.environ | more,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+        started.append(process)
+        return process
 
-    return run
+    yield run
+    for process in started:  # a test that failed has not waited for its process
+        if process.poll() is None:
+            process.kill()
+            process.communicate()

@@ -114,7 +114,8 @@ class ChatLaws:
             if found:
                 return found
         ordered = self.canonical_order(completion)
-        found = message_difference(ordered, self.wire.decode_response(HttpReply(status=200, body=reply.body)))
+        whole = self.canonical_order(self.wire.decode_response(HttpReply(status=200, body=reply.body)))
+        found = message_difference(ordered, whole)
         if found:
             return f"as one answer: {found}"
         again, error = decode(self.wire, [written(self.wire, events)])

@@ -19,6 +19,10 @@ PASSING = frozenset({"id", "object", "created", "model", "index", "role", "type"
 """Fields that a stream repeats or varies on its way, and padding: not looked for in the folded answer."""
 
 
+PIECES = frozenset({"message", "tool_calls", "function_call", "transcript"})
+"""Fields whose values are pieces; what they join to is compared by itself."""
+
+
 class OpenAIChatLaws(ChatLaws):
     """Chat completions of every provider that speaks them."""
 
@@ -36,8 +40,9 @@ class OpenAIChatLaws(ChatLaws):
         arguments: dict[int, dict[Any, list[str]]] = defaultdict(lambda: defaultdict(list))
         chunks = events_of(body)
         for chunk in chunks:
-            for choice in chunk.get("choices") or ():
-                index, delta = choice.get("index", 0), choice.get("delta") or {}
+            for position, choice in enumerate(chunk.get("choices") or ()):
+                index, delta = choice.get("index"), choice.get("delta") or {}
+                index = index if isinstance(index, int) else position
                 said, thought = _content(delta.get("content"))
                 text[index] += said
                 details = [item.get("text") or item.get("summary") for item in delta.get("reasoning_details") or ()]
@@ -74,7 +79,7 @@ class OpenAIChatLaws(ChatLaws):
                     last[path] = value
         for path, value in last.items():
             name = path[-1]
-            if name in SAID | PASSING or "message" in path or "tool_calls" in path:
+            if name in SAID | PASSING or PIECES.intersection(path):
                 continue
             if (name, _number(value)) not in folded:
                 return f"lost from the stream: {'.'.join(path)} = {value!r:.60}"

@@ -60,6 +60,12 @@ class Recorded:
             "text/event-stream" in self.headers.get("content-type", "") and self.status < 300
         )
 
+    @property
+    def packed(self) -> str:
+        """The coding in which a body is still compressed, that the standard library cannot undo; else empty."""
+        coding = self.headers.get("content-encoding", "")
+        return coding if coding in ("br", "zstd") and self.json is None and not self.streamed else ""
+
     @cached_property
     def request_json(self) -> Any:
         """The JSON value of the request; None where there is none."""
@@ -114,7 +120,11 @@ def _module(path: Path) -> ModuleType:
         raise SystemExit(f"{path} is missing: a folder of recordings holds reader.py and INDEX.tsv")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # the folder is somebody else's
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = writes
     return module
 
 

@@ -65,6 +65,9 @@ class Report:
             return None
         count = self.wires[wire.name]
         count.exchanges += 1
+        if recorded.packed:
+            self._leave_out(recorded, f"its body is still packed with {recorded.packed}")
+            return None
         verdict = wire.examine(recorded)
         if verdict.refused:
             self._leave_out(recorded, verdict.refused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.laws.anthropic import AnthropicCountLaws, AnthropicMessagesLaws
+from tests.laws.ollama import OllamaChatLaws, OllamaEmbeddingsLaws, OllamaModelsLaws
 from tests.laws.openai import OpenAIChatLaws
 from tests.laws.openai_lists import OpenAIEmbeddingsLaws, OpenAIModelsLaws
 from tests.laws.recordings import Recorded
@@ -14,6 +15,9 @@ WIRES: tuple[WireLaws, ...] = (
     OpenAIModelsLaws(),
     AnthropicMessagesLaws(),
     AnthropicCountLaws(),
+    OllamaChatLaws(),
+    OllamaEmbeddingsLaws(),
+    OllamaModelsLaws(),
 )
 
 

@@ -223,10 +223,13 @@ class CountTokensResponse(_message.Message):
     ORIGINAL_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     PROVIDER_DATA_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
+    BILLABLE_CHARACTERS_FIELD_NUMBER: _builtins.int
     estimated: _builtins.bool
     """True where the count is an estimate: the provider offers no exact one."""
     original_input_tokens: _builtins.int
     """Tokens before the provider took something out of the conversation."""
+    billable_characters: _builtins.int
+    """Characters that the provider would bill."""
     @_builtins.property
     def usage(self) -> _usage_pb2.Usage:
         """The count; only input totals are set."""
@@ -247,13 +250,19 @@ class CountTokensResponse(_message.Message):
         original_input_tokens: _builtins.int | None = ...,
         provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         form: _content_pb2.WireForm | None = ...,
+        billable_characters: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_original_input_tokens", b"_original_input_tokens", "form", b"form", "original_input_tokens", b"original_input_tokens", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_billable_characters", b"_billable_characters", "_original_input_tokens", b"_original_input_tokens", "billable_characters", b"billable_characters", "form", b"form", "original_input_tokens", b"original_input_tokens", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_original_input_tokens", b"_original_input_tokens", "estimated", b"estimated", "form", b"form", "original_input_tokens", b"original_input_tokens", "provider_data", b"provider_data", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_billable_characters", b"_billable_characters", "_original_input_tokens", b"_original_input_tokens", "billable_characters", b"billable_characters", "estimated", b"estimated", "form", b"form", "original_input_tokens", b"original_input_tokens", "provider_data", b"provider_data", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__billable_characters: _TypeAlias = _typing.Literal["billable_characters"]  # noqa: Y015
+    _WhichOneofArgType__billable_characters: _TypeAlias = _typing.Literal["_billable_characters", b"_billable_characters"]  # noqa: Y015
     _WhichOneofReturnType__original_input_tokens: _TypeAlias = _typing.Literal["original_input_tokens"]  # noqa: Y015
     _WhichOneofArgType__original_input_tokens: _TypeAlias = _typing.Literal["_original_input_tokens", b"_original_input_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__billable_characters) -> _WhichOneofReturnType__billable_characters | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__original_input_tokens) -> _WhichOneofReturnType__original_input_tokens | None: ...
 
 Global___CountTokensResponse: _TypeAlias = CountTokensResponse  # noqa: Y015
@@ -384,6 +393,8 @@ class ChatSpec(_message.Message):
     INCLUDE_FIELD_NUMBER: _builtins.int
     PROMPT_TEMPLATE_FIELD_NUMBER: _builtins.int
     STREAM_PADDING_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    MEDIA_DETAIL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """"provider/model", or an alias that the operator configured."""
     parallel_tool_calls: _builtins.bool
@@ -426,6 +437,8 @@ class ChatSpec(_message.Message):
     """Upper bound of uses of tools that the provider runs."""
     stream_padding: _builtins.bool
     """Whether the provider pads the events of a stream, so that their lengths tell a listener nothing."""
+    media_detail: _builtins.str
+    """How closely to look at media that do not say it themselves: low, medium, high or ultra_high."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Message]:
         """The conversation so far, oldest first."""
@@ -520,6 +533,10 @@ class ChatSpec(_message.Message):
     def prompt_template(self) -> Global___PromptTemplate:
         """A prompt that the provider stores."""
 
+    @_builtins.property
+    def image(self) -> Global___ImageOutput:
+        """How images that the model makes look."""
+
     def __init__(
         self,
         *,
@@ -567,10 +584,12 @@ class ChatSpec(_message.Message):
         include: _abc.Iterable[_builtins.str] | None = ...,
         prompt_template: Global___PromptTemplate | None = ...,
         stream_padding: _builtins.bool | None = ...,
+        image: Global___ImageOutput | None = ...,
+        media_detail: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_background", b"_background", "_max_output_tokens", b"_max_output_tokens", "_max_tool_calls", b"_max_tool_calls", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_priority", b"_priority", "_store", b"_store", "_stream_padding", b"_stream_padding", "audio", b"audio", "background", b"background", "cache", b"cache", "container", b"container", "context_management", b"context_management", "form", b"form", "guardrail", b"guardrail", "max_output_tokens", b"max_output_tokens", "max_tool_calls", b"max_tool_calls", "n", b"n", "parallel_tool_calls", b"parallel_tool_calls", "priority", b"priority", "prompt_template", b"prompt_template", "reasoning", b"reasoning", "response_format", b"response_format", "runtime", b"runtime", "sampling", b"sampling", "store", b"store", "stream_padding", b"stream_padding", "task_budget", b"task_budget", "tool_choice", b"tool_choice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_background", b"_background", "_max_output_tokens", b"_max_output_tokens", "_max_tool_calls", b"_max_tool_calls", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_priority", b"_priority", "_store", b"_store", "_stream_padding", b"_stream_padding", "audio", b"audio", "background", b"background", "cache", b"cache", "container", b"container", "context_management", b"context_management", "form", b"form", "guardrail", b"guardrail", "image", b"image", "max_output_tokens", b"max_output_tokens", "max_tool_calls", b"max_tool_calls", "n", b"n", "parallel_tool_calls", b"parallel_tool_calls", "priority", b"priority", "prompt_template", b"prompt_template", "reasoning", b"reasoning", "response_format", b"response_format", "runtime", b"runtime", "sampling", b"sampling", "store", b"store", "stream_padding", b"stream_padding", "task_budget", b"task_budget", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_background", b"_background", "_max_output_tokens", b"_max_output_tokens", "_max_tool_calls", b"_max_tool_calls", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_priority", b"_priority", "_store", b"_store", "_stream_padding", b"_stream_padding", "audio", b"audio", "background", b"background", "cache", b"cache", "citation_mode", b"citation_mode", "container", b"container", "context_management", b"context_management", "conversation_id", b"conversation_id", "end_user_id", b"end_user_id", "form", b"form", "guardrail", b"guardrail", "idempotency_key", b"idempotency_key", "include", b"include", "inference_region", b"inference_region", "max_output_tokens", b"max_output_tokens", "max_tool_calls", b"max_tool_calls", "messages", b"messages", "metadata", b"metadata", "model", b"model", "moderation_model", b"moderation_model", "n", b"n", "on_unsupported", b"on_unsupported", "output_modalities", b"output_modalities", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "previous_response_id", b"previous_response_id", "priority", b"priority", "prompt_template", b"prompt_template", "provider_data", b"provider_data", "provider_features", b"provider_features", "reasoning", b"reasoning", "response_format", b"response_format", "runtime", b"runtime", "safety", b"safety", "sampling", b"sampling", "service_tier", b"service_tier", "speed", b"speed", "store", b"store", "stream_padding", b"stream_padding", "task_budget", b"task_budget", "tool_choice", b"tool_choice", "tools", b"tools", "truncation", b"truncation", "verbosity", b"verbosity", "wanted_response_fields", b"wanted_response_fields"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_background", b"_background", "_max_output_tokens", b"_max_output_tokens", "_max_tool_calls", b"_max_tool_calls", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_priority", b"_priority", "_store", b"_store", "_stream_padding", b"_stream_padding", "audio", b"audio", "background", b"background", "cache", b"cache", "citation_mode", b"citation_mode", "container", b"container", "context_management", b"context_management", "conversation_id", b"conversation_id", "end_user_id", b"end_user_id", "form", b"form", "guardrail", b"guardrail", "idempotency_key", b"idempotency_key", "image", b"image", "include", b"include", "inference_region", b"inference_region", "max_output_tokens", b"max_output_tokens", "max_tool_calls", b"max_tool_calls", "media_detail", b"media_detail", "messages", b"messages", "metadata", b"metadata", "model", b"model", "moderation_model", b"moderation_model", "n", b"n", "on_unsupported", b"on_unsupported", "output_modalities", b"output_modalities", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "previous_response_id", b"previous_response_id", "priority", b"priority", "prompt_template", b"prompt_template", "provider_data", b"provider_data", "provider_features", b"provider_features", "reasoning", b"reasoning", "response_format", b"response_format", "runtime", b"runtime", "safety", b"safety", "sampling", b"sampling", "service_tier", b"service_tier", "speed", b"speed", "store", b"store", "stream_padding", b"stream_padding", "task_budget", b"task_budget", "tool_choice", b"tool_choice", "tools", b"tools", "truncation", b"truncation", "verbosity", b"verbosity", "wanted_response_fields", b"wanted_response_fields"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__background: _TypeAlias = _typing.Literal["background"]  # noqa: Y015
     _WhichOneofArgType__background: _TypeAlias = _typing.Literal["_background", b"_background"]  # noqa: Y015
@@ -1207,23 +1226,85 @@ class AudioOutput(_message.Message):
 
     VOICE_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    SPEAKERS_FIELD_NUMBER: _builtins.int
     voice: _builtins.str
     """The provider's name of a voice."""
     format: _builtins.str
     """Format word, such as "wav" or "mp3"."""
+    language_code: _builtins.str
+    """Language of the speech as a BCP 47 tag."""
+    @_builtins.property
+    def speakers(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpeakerVoice]:
+        """Voices by speaker, for a conversation that is read out."""
+
     def __init__(
         self,
         *,
         voice: _builtins.str = ...,
         format: _builtins.str = ...,
+        language_code: _builtins.str = ...,
+        speakers: _abc.Iterable[Global___SpeakerVoice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "language_code", b"language_code", "speakers", b"speakers", "voice", b"voice"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AudioOutput: _TypeAlias = AudioOutput  # noqa: Y015
+
+@_typing.final
+class SpeakerVoice(_message.Message):
+    """The voice of one speaker."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEAKER_FIELD_NUMBER: _builtins.int
+    VOICE_FIELD_NUMBER: _builtins.int
+    speaker: _builtins.str
+    """Name of the speaker, as the text has it."""
+    voice: _builtins.str
+    """The provider's name of a voice."""
+    def __init__(
+        self,
+        *,
+        speaker: _builtins.str = ...,
+        voice: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["speaker", b"speaker", "voice", b"voice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeakerVoice: _TypeAlias = SpeakerVoice  # noqa: Y015
+
+@_typing.final
+class ImageOutput(_message.Message):
+    """How images that the model makes look."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASPECT_RATIO_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    aspect_ratio: _builtins.str
+    """Width to height, such as "16:9"."""
+    size: _builtins.str
+    """The provider's word for the size, such as "2K"."""
+    def __init__(
+        self,
+        *,
+        aspect_ratio: _builtins.str = ...,
+        size: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aspect_ratio", b"aspect_ratio", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImageOutput: _TypeAlias = ImageOutput  # noqa: Y015
 
 @_typing.final
 class CachePolicy(_message.Message):
@@ -1279,19 +1360,23 @@ class SafetySetting(_message.Message):
 
     CATEGORY_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
     category: _builtins.str
     """The provider's name of the category."""
     threshold: _builtins.str
     """The provider's name of the threshold."""
+    method: _builtins.str
+    """The provider's word for what the threshold is compared with, such as "SEVERITY"."""
     def __init__(
         self,
         *,
         category: _builtins.str = ...,
         threshold: _builtins.str = ...,
+        method: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "method", b"method", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1348,6 +1433,8 @@ class Completion(_message.Message):
     COMPLETE_TIME_FIELD_NUMBER: _builtins.int
     PAYER_FIELD_NUMBER: _builtins.int
     UPSTREAM_MODEL_FIELD_NUMBER: _builtins.int
+    PROMPT_BLOCKED_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's identifier."""
     model: _builtins.str
@@ -1368,6 +1455,10 @@ class Completion(_message.Message):
     """Who is billed, in the provider's word, such as "developer"."""
     upstream_model: _builtins.str
     """The model behind a provider that is itself a router, in that upstream's words."""
+    prompt_blocked: _builtins.bool
+    """Whether the provider's filters stopped the prompt, so that no model answered; the one output says why."""
+    replayed: _builtins.bool
+    """True where the answer was replayed from a recording: nothing was asked and nothing paid."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the provider made it."""
@@ -1458,10 +1549,12 @@ class Completion(_message.Message):
         complete_time: _timestamp_pb2.Timestamp | None = ...,
         payer: _builtins.str = ...,
         upstream_model: _builtins.str = ...,
+        prompt_blocked: _builtins.bool = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["complete_time", b"complete_time", "container_expire_time", b"container_expire_time", "create_time", b"create_time", "echo", b"echo", "form", b"form", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_context_edits", b"applied_context_edits", "complete_time", b"complete_time", "container_expire_time", b"container_expire_time", "container_id", b"container_id", "container_skills", b"container_skills", "create_time", b"create_time", "echo", b"echo", "form", b"form", "id", b"id", "model", b"model", "output_moderation", b"output_moderation", "outputs", b"outputs", "payer", b"payer", "prompt_moderation", b"prompt_moderation", "prompt_safety", b"prompt_safety", "provider", b"provider", "provider_data", b"provider_data", "search_results", b"search_results", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "upstream_model", b"upstream_model", "upstream_provider", b"upstream_provider", "upstream_request_id", b"upstream_request_id", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_context_edits", b"applied_context_edits", "complete_time", b"complete_time", "container_expire_time", b"container_expire_time", "container_id", b"container_id", "container_skills", b"container_skills", "create_time", b"create_time", "echo", b"echo", "form", b"form", "id", b"id", "model", b"model", "output_moderation", b"output_moderation", "outputs", b"outputs", "payer", b"payer", "prompt_blocked", b"prompt_blocked", "prompt_moderation", b"prompt_moderation", "prompt_safety", b"prompt_safety", "provider", b"provider", "provider_data", b"provider_data", "replayed", b"replayed", "search_results", b"search_results", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "upstream_model", b"upstream_model", "upstream_provider", b"upstream_provider", "upstream_request_id", b"upstream_request_id", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1506,6 +1599,10 @@ class Output(_message.Message):
     MATCHED_STOP_TOKEN_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_DATA_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
+    AVERAGE_LOGPROB_FIELD_NUMBER: _builtins.int
+    TOTAL_LOGPROB_FIELD_NUMBER: _builtins.int
+    TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    GROUNDING_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Number of the answer, from 0."""
     finish_reason: Global___FinishReason.ValueType
@@ -1524,6 +1621,12 @@ class Output(_message.Message):
     """The reason in the words of the upstream behind a provider that is itself a router."""
     matched_stop_token_id: _builtins.int
     """The token, by its number in the model's vocabulary, that ended the answer."""
+    average_logprob: _builtins.float
+    """Mean of the natural logarithms of the probabilities of its tokens."""
+    total_logprob: _builtins.float
+    """Their sum."""
+    token_count: _builtins.int
+    """Tokens of this answer, where the provider counts them one by one."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Message]:
         """What the model said; several messages where the provider ran tools in between."""
@@ -1539,6 +1642,10 @@ class Output(_message.Message):
     @_builtins.property
     def form(self) -> _content_pb2.WireForm:
         """How the wire spelled this answer. Safe to clear."""
+
+    @_builtins.property
+    def grounding(self) -> Global___Grounding:
+        """How the provider searched for this answer; what it found is in search_results of the completion."""
 
     def __init__(
         self,
@@ -1556,19 +1663,31 @@ class Output(_message.Message):
         matched_stop_token_id: _builtins.int | None = ...,
         provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         form: _content_pb2.WireForm | None = ...,
+        average_logprob: _builtins.float | None = ...,
+        total_logprob: _builtins.float | None = ...,
+        token_count: _builtins.int | None = ...,
+        grounding: Global___Grounding | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "_seed", b"_seed", "_upstream_finish_reason", b"_upstream_finish_reason", "form", b"form", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "seed", b"seed", "upstream_finish_reason", b"upstream_finish_reason"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_logprob", b"_average_logprob", "_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "_seed", b"_seed", "_token_count", b"_token_count", "_total_logprob", b"_total_logprob", "_upstream_finish_reason", b"_upstream_finish_reason", "average_logprob", b"average_logprob", "form", b"form", "grounding", b"grounding", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "seed", b"seed", "token_count", b"token_count", "total_logprob", b"total_logprob", "upstream_finish_reason", b"upstream_finish_reason"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "_seed", b"_seed", "_upstream_finish_reason", b"_upstream_finish_reason", "finish_message", b"finish_message", "finish_reason", b"finish_reason", "form", b"form", "index", b"index", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "messages", b"messages", "provider_data", b"provider_data", "provider_finish_reason", b"provider_finish_reason", "refusal_category", b"refusal_category", "safety", b"safety", "seed", b"seed", "upstream_finish_reason", b"upstream_finish_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_logprob", b"_average_logprob", "_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "_seed", b"_seed", "_token_count", b"_token_count", "_total_logprob", b"_total_logprob", "_upstream_finish_reason", b"_upstream_finish_reason", "average_logprob", b"average_logprob", "finish_message", b"finish_message", "finish_reason", b"finish_reason", "form", b"form", "grounding", b"grounding", "index", b"index", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "messages", b"messages", "provider_data", b"provider_data", "provider_finish_reason", b"provider_finish_reason", "refusal_category", b"refusal_category", "safety", b"safety", "seed", b"seed", "token_count", b"token_count", "total_logprob", b"total_logprob", "upstream_finish_reason", b"upstream_finish_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__average_logprob: _TypeAlias = _typing.Literal["average_logprob"]  # noqa: Y015
+    _WhichOneofArgType__average_logprob: _TypeAlias = _typing.Literal["_average_logprob", b"_average_logprob"]  # noqa: Y015
     _WhichOneofReturnType__matched_stop: _TypeAlias = _typing.Literal["matched_stop"]  # noqa: Y015
     _WhichOneofArgType__matched_stop: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop"]  # noqa: Y015
     _WhichOneofReturnType__matched_stop_token_id: _TypeAlias = _typing.Literal["matched_stop_token_id"]  # noqa: Y015
     _WhichOneofArgType__matched_stop_token_id: _TypeAlias = _typing.Literal["_matched_stop_token_id", b"_matched_stop_token_id"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    _WhichOneofReturnType__token_count: _TypeAlias = _typing.Literal["token_count"]  # noqa: Y015
+    _WhichOneofArgType__token_count: _TypeAlias = _typing.Literal["_token_count", b"_token_count"]  # noqa: Y015
+    _WhichOneofReturnType__total_logprob: _TypeAlias = _typing.Literal["total_logprob"]  # noqa: Y015
+    _WhichOneofArgType__total_logprob: _TypeAlias = _typing.Literal["_total_logprob", b"_total_logprob"]  # noqa: Y015
     _WhichOneofReturnType__upstream_finish_reason: _TypeAlias = _typing.Literal["upstream_finish_reason"]  # noqa: Y015
     _WhichOneofArgType__upstream_finish_reason: _TypeAlias = _typing.Literal["_upstream_finish_reason", b"_upstream_finish_reason"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__average_logprob) -> _WhichOneofReturnType__average_logprob | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__matched_stop) -> _WhichOneofReturnType__matched_stop | None: ...
     @_typing.overload
@@ -1576,9 +1695,69 @@ class Output(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__token_count) -> _WhichOneofReturnType__token_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_logprob) -> _WhichOneofReturnType__total_logprob | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__upstream_finish_reason) -> _WhichOneofReturnType__upstream_finish_reason | None: ...
 
 Global___Output: _TypeAlias = Output  # noqa: Y015
+
+@_typing.final
+class Grounding(_message.Message):
+    """How a provider searched for an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERIES_FIELD_NUMBER: _builtins.int
+    IMAGE_QUERIES_FIELD_NUMBER: _builtins.int
+    RETRIEVAL_QUERIES_FIELD_NUMBER: _builtins.int
+    RENDERED_HTML_FIELD_NUMBER: _builtins.int
+    WIDGET_TOKEN_FIELD_NUMBER: _builtins.int
+    SEARCH_SCORE_FIELD_NUMBER: _builtins.int
+    SEARCH_RESULTS_FIELD_NUMBER: _builtins.int
+    rendered_html: _builtins.str
+    """HTML that has to be shown with the answer."""
+    widget_token: _builtins.str
+    """Data that only the provider's widget reads."""
+    search_score: _builtins.float
+    """How likely a search was to help, from 0 to 1."""
+    @_builtins.property
+    def queries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it asked the web."""
+
+    @_builtins.property
+    def image_queries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it asked for images."""
+
+    @_builtins.property
+    def retrieval_queries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it asked its own stores."""
+
+    @_builtins.property
+    def search_results(self) -> _content_pb2.Span:
+        """Which search results of the completion belong to this answer; all where unset."""
+
+    def __init__(
+        self,
+        *,
+        queries: _abc.Iterable[_builtins.str] | None = ...,
+        image_queries: _abc.Iterable[_builtins.str] | None = ...,
+        retrieval_queries: _abc.Iterable[_builtins.str] | None = ...,
+        rendered_html: _builtins.str = ...,
+        widget_token: _builtins.str = ...,
+        search_score: _builtins.float | None = ...,
+        search_results: _content_pb2.Span | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_search_score", b"_search_score", "search_results", b"search_results", "search_score", b"search_score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_search_score", b"_search_score", "image_queries", b"image_queries", "queries", b"queries", "rendered_html", b"rendered_html", "retrieval_queries", b"retrieval_queries", "search_results", b"search_results", "search_score", b"search_score", "widget_token", b"widget_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__search_score: _TypeAlias = _typing.Literal["search_score"]  # noqa: Y015
+    _WhichOneofArgType__search_score: _TypeAlias = _typing.Literal["_search_score", b"_search_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__search_score) -> _WhichOneofReturnType__search_score | None: ...
+
+Global___Grounding: _TypeAlias = Grounding  # noqa: Y015
 
 @_typing.final
 class SafetyRating(_message.Message):
@@ -1596,6 +1775,7 @@ class SafetyRating(_message.Message):
     START_OFFSET_FIELD_NUMBER: _builtins.int
     END_OFFSET_FIELD_NUMBER: _builtins.int
     CHECK_OFFSET_FIELD_NUMBER: _builtins.int
+    SEVERITY_SCORE_FIELD_NUMBER: _builtins.int
     category: _builtins.str
     """The provider's name of the category."""
     probability: _builtins.str
@@ -1614,6 +1794,8 @@ class SafetyRating(_message.Message):
     """Character after the last one of that passage."""
     check_offset: _builtins.int
     """How far the filter had looked before, in characters."""
+    severity_score: _builtins.float
+    """How severe, from 0 to 1."""
     @_builtins.property
     def input_types(self) -> _containers.RepeatedScalarFieldContainer[_content_pb2.Modality.ValueType]:
         """Kinds of content that the category was looked for in."""
@@ -1631,10 +1813,11 @@ class SafetyRating(_message.Message):
         start_offset: _builtins.int | None = ...,
         end_offset: _builtins.int | None = ...,
         check_offset: _builtins.int | None = ...,
+        severity_score: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_blocked", b"_blocked", "_check_offset", b"_check_offset", "_detected", b"_detected", "_end_offset", b"_end_offset", "_score", b"_score", "_start_offset", b"_start_offset", "blocked", b"blocked", "check_offset", b"check_offset", "detected", b"detected", "end_offset", b"end_offset", "score", b"score", "start_offset", b"start_offset"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_blocked", b"_blocked", "_check_offset", b"_check_offset", "_detected", b"_detected", "_end_offset", b"_end_offset", "_score", b"_score", "_severity_score", b"_severity_score", "_start_offset", b"_start_offset", "blocked", b"blocked", "check_offset", b"check_offset", "detected", b"detected", "end_offset", b"end_offset", "score", b"score", "severity_score", b"severity_score", "start_offset", b"start_offset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blocked", b"_blocked", "_check_offset", b"_check_offset", "_detected", b"_detected", "_end_offset", b"_end_offset", "_score", b"_score", "_start_offset", b"_start_offset", "blocked", b"blocked", "category", b"category", "check_offset", b"check_offset", "detected", b"detected", "end_offset", b"end_offset", "input_types", b"input_types", "probability", b"probability", "score", b"score", "severity", b"severity", "start_offset", b"start_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_blocked", b"_blocked", "_check_offset", b"_check_offset", "_detected", b"_detected", "_end_offset", b"_end_offset", "_score", b"_score", "_severity_score", b"_severity_score", "_start_offset", b"_start_offset", "blocked", b"blocked", "category", b"category", "check_offset", b"check_offset", "detected", b"detected", "end_offset", b"end_offset", "input_types", b"input_types", "probability", b"probability", "score", b"score", "severity", b"severity", "severity_score", b"severity_score", "start_offset", b"start_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__blocked: _TypeAlias = _typing.Literal["blocked"]  # noqa: Y015
     _WhichOneofArgType__blocked: _TypeAlias = _typing.Literal["_blocked", b"_blocked"]  # noqa: Y015
@@ -1646,6 +1829,8 @@ class SafetyRating(_message.Message):
     _WhichOneofArgType__end_offset: _TypeAlias = _typing.Literal["_end_offset", b"_end_offset"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    _WhichOneofReturnType__severity_score: _TypeAlias = _typing.Literal["severity_score"]  # noqa: Y015
+    _WhichOneofArgType__severity_score: _TypeAlias = _typing.Literal["_severity_score", b"_severity_score"]  # noqa: Y015
     _WhichOneofReturnType__start_offset: _TypeAlias = _typing.Literal["start_offset"]  # noqa: Y015
     _WhichOneofArgType__start_offset: _TypeAlias = _typing.Literal["_start_offset", b"_start_offset"]  # noqa: Y015
     @_typing.overload
@@ -1658,6 +1843,8 @@ class SafetyRating(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__end_offset) -> _WhichOneofReturnType__end_offset | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__severity_score) -> _WhichOneofReturnType__severity_score | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__start_offset) -> _WhichOneofReturnType__start_offset | None: ...
 
@@ -1957,6 +2144,7 @@ class PartDone(_message.Message):
     MESSAGE_INDEX_FIELD_NUMBER: _builtins.int
     PART_INDEX_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
     output_index: _builtins.int
     """Number of the answer."""
     message_index: _builtins.int
@@ -1967,6 +2155,10 @@ class PartDone(_message.Message):
     def part(self) -> _content_pb2.Part:
         """What is known of the part only now, such as untyped fields; merged into it."""
 
+    @_builtins.property
+    def message(self) -> _content_pb2.Message:
+        """What is known of its message by now but the parts, where the message is whole. Told again by OutputDone."""
+
     def __init__(
         self,
         *,
@@ -1974,10 +2166,11 @@ class PartDone(_message.Message):
         message_index: _builtins.int = ...,
         part_index: _builtins.int = ...,
         part: _content_pb2.Part | None = ...,
+        message: _content_pb2.Message | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "part", b"part"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_index", b"message_index", "output_index", b"output_index", "part", b"part", "part_index", b"part_index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "message_index", b"message_index", "output_index", b"output_index", "part", b"part", "part_index", b"part_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -498,6 +498,7 @@ class MediaPart(_message.Message):
     FORMAT_FIELD_NUMBER: _builtins.int
     FOR_CONTAINER_FIELD_NUMBER: _builtins.int
     STORAGE_OWNER_FIELD_NUMBER: _builtins.int
+    FRAMES_PER_SECOND_FIELD_NUMBER: _builtins.int
     media_type: _builtins.str
     """IANA media type, such as "image/png"; empty where the provider finds it out."""
     data: _builtins.bytes
@@ -528,6 +529,8 @@ class MediaPart(_message.Message):
     """True where the file goes into the container of the provider's code tool instead of before the model's eyes."""
     storage_owner: _builtins.str
     """The provider's account that owns the storage at `url`, where that is not the caller's."""
+    frames_per_second: _builtins.float
+    """How many pictures of a recording the model looks at in a second."""
     @_builtins.property
     def parts(self) -> Global___PartList:
         """The content of a document as parts."""
@@ -566,17 +569,22 @@ class MediaPart(_message.Message):
         format: _builtins.str = ...,
         for_container: _builtins.bool = ...,
         storage_owner: _builtins.str = ...,
+        frames_per_second: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "citations_enabled", b"citations_enabled", "data", b"data", "end_offset", b"end_offset", "expire_time", b"expire_time", "file_id", b"file_id", "inline_text", b"inline_text", "parts", b"parts", "source", b"source", "start_offset", b"start_offset", "url", b"url"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "_frames_per_second", b"_frames_per_second", "citations_enabled", b"citations_enabled", "data", b"data", "end_offset", b"end_offset", "expire_time", b"expire_time", "file_id", b"file_id", "frames_per_second", b"frames_per_second", "inline_text", b"inline_text", "parts", b"parts", "source", b"source", "start_offset", b"start_offset", "url", b"url"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "citations_enabled", b"citations_enabled", "context", b"context", "data", b"data", "detail", b"detail", "end_offset", b"end_offset", "expire_time", b"expire_time", "file_id", b"file_id", "filename", b"filename", "for_container", b"for_container", "format", b"format", "inline_text", b"inline_text", "media_type", b"media_type", "modality", b"modality", "parts", b"parts", "source", b"source", "start_offset", b"start_offset", "storage_owner", b"storage_owner", "title", b"title", "transcript", b"transcript", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "_frames_per_second", b"_frames_per_second", "citations_enabled", b"citations_enabled", "context", b"context", "data", b"data", "detail", b"detail", "end_offset", b"end_offset", "expire_time", b"expire_time", "file_id", b"file_id", "filename", b"filename", "for_container", b"for_container", "format", b"format", "frames_per_second", b"frames_per_second", "inline_text", b"inline_text", "media_type", b"media_type", "modality", b"modality", "parts", b"parts", "source", b"source", "start_offset", b"start_offset", "storage_owner", b"storage_owner", "title", b"title", "transcript", b"transcript", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__citations_enabled: _TypeAlias = _typing.Literal["citations_enabled"]  # noqa: Y015
     _WhichOneofArgType__citations_enabled: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled"]  # noqa: Y015
+    _WhichOneofReturnType__frames_per_second: _TypeAlias = _typing.Literal["frames_per_second"]  # noqa: Y015
+    _WhichOneofArgType__frames_per_second: _TypeAlias = _typing.Literal["_frames_per_second", b"_frames_per_second"]  # noqa: Y015
     _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["data", "url", "file_id", "inline_text", "parts"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__citations_enabled) -> _WhichOneofReturnType__citations_enabled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__frames_per_second) -> _WhichOneofReturnType__frames_per_second | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 
@@ -743,6 +751,26 @@ class SearchResult(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ProviderDataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SOURCE_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
@@ -755,6 +783,14 @@ class SearchResult(_message.Message):
     RETRIEVED_AT_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_JSON_FIELD_NUMBER: _builtins.int
     FILE_ID_FIELD_NUMBER: _builtins.int
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    STORE_ID_FIELD_NUMBER: _builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    PLACE_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    IMAGE_URL_FIELD_NUMBER: _builtins.int
+    PROVIDER_DATA_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """Address or other identifier of the source."""
     title: _builtins.str
@@ -777,9 +813,29 @@ class SearchResult(_message.Message):
     """Labels of the source, as JSON object text."""
     file_id: _builtins.str
     """File that holds the source."""
+    domain: _builtins.str
+    """Domain of the source."""
+    store_id: _builtins.str
+    """Store of files in which the provider found it."""
+    document_id: _builtins.str
+    """The provider's identifier of the document."""
+    place_id: _builtins.str
+    """The provider's identifier of the place that it describes."""
+    status: _builtins.str
+    """The provider's word for whether it could be read."""
+    image_url: _builtins.str
+    """Address of the image that was found on the source."""
     @_builtins.property
     def content(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
         """Excerpts."""
+
+    @_builtins.property
+    def provider_data(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Provider fields that this contract does not type, as JSON object text, by wire or provider name."""
+
+    @_builtins.property
+    def form(self) -> Global___WireForm:
+        """How the wire spelled this result. Safe to clear."""
 
     def __init__(
         self,
@@ -796,10 +852,18 @@ class SearchResult(_message.Message):
         retrieved_at: _builtins.str = ...,
         attributes_json: _builtins.str = ...,
         file_id: _builtins.str = ...,
+        domain: _builtins.str = ...,
+        store_id: _builtins.str = ...,
+        document_id: _builtins.str = ...,
+        place_id: _builtins.str = ...,
+        status: _builtins.str = ...,
+        image_url: _builtins.str = ...,
+        provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        form: Global___WireForm | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "_score", b"_score", "citations_enabled", b"citations_enabled", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "_score", b"_score", "citations_enabled", b"citations_enabled", "form", b"form", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "_score", b"_score", "attributes_json", b"attributes_json", "citations_enabled", b"citations_enabled", "content", b"content", "encrypted_content", b"encrypted_content", "file_id", b"file_id", "last_updated", b"last_updated", "origin", b"origin", "page_age", b"page_age", "retrieved_at", b"retrieved_at", "score", b"score", "source", b"source", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled", "_score", b"_score", "attributes_json", b"attributes_json", "citations_enabled", b"citations_enabled", "content", b"content", "document_id", b"document_id", "domain", b"domain", "encrypted_content", b"encrypted_content", "file_id", b"file_id", "form", b"form", "image_url", b"image_url", "last_updated", b"last_updated", "origin", b"origin", "page_age", b"page_age", "place_id", b"place_id", "provider_data", b"provider_data", "retrieved_at", b"retrieved_at", "score", b"score", "source", b"source", "status", b"status", "store_id", b"store_id", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__citations_enabled: _TypeAlias = _typing.Literal["citations_enabled"]  # noqa: Y015
     _WhichOneofArgType__citations_enabled: _TypeAlias = _typing.Literal["_citations_enabled", b"_citations_enabled"]  # noqa: Y015
@@ -1290,6 +1354,8 @@ class Citation(_message.Message):
     DOMAIN_FIELD_NUMBER: _builtins.int
     CONTAINER_ID_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
+    FOUND_INDEX_FIELD_NUMBER: _builtins.int
+    PUBLICATION_DATE_FIELD_NUMBER: _builtins.int
     start: _builtins.int
     """Begin of the supported passage in TextPart.text, in code points."""
     end: _builtins.int
@@ -1322,6 +1388,10 @@ class Citation(_message.Message):
     """The container that holds the file."""
     index: _builtins.int
     """Number of the source in the provider's list, or place in the text where it stands, as the provider says."""
+    found_index: _builtins.int
+    """Number of the source among the search results of the answer, from 0."""
+    publication_date: _builtins.str
+    """When the source was published: "2024", "2024-05" or "2024-05-17"."""
     @_builtins.property
     def char_span(self) -> Global___Span:
         """Characters."""
@@ -1371,15 +1441,19 @@ class Citation(_message.Message):
         domain: _builtins.str = ...,
         container_id: _builtins.str = ...,
         index: _builtins.int | None = ...,
+        found_index: _builtins.int | None = ...,
+        publication_date: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_document_index", b"_document_index", "_end", b"_end", "_index", b"_index", "_score", b"_score", "_search_result_index", b"_search_result_index", "_start", b"_start", "block_span", b"block_span", "char_span", b"char_span", "chunk_id", b"chunk_id", "document_index", b"document_index", "end", b"end", "form", b"form", "index", b"index", "location", b"location", "page_span", b"page_span", "score", b"score", "search_result_index", b"search_result_index", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_document_index", b"_document_index", "_end", b"_end", "_found_index", b"_found_index", "_index", b"_index", "_score", b"_score", "_search_result_index", b"_search_result_index", "_start", b"_start", "block_span", b"block_span", "char_span", b"char_span", "chunk_id", b"chunk_id", "document_index", b"document_index", "end", b"end", "form", b"form", "found_index", b"found_index", "index", b"index", "location", b"location", "page_span", b"page_span", "score", b"score", "search_result_index", b"search_result_index", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_document_index", b"_document_index", "_end", b"_end", "_index", b"_index", "_score", b"_score", "_search_result_index", b"_search_result_index", "_start", b"_start", "block_span", b"block_span", "char_span", b"char_span", "chunk_id", b"chunk_id", "cited_text", b"cited_text", "container_id", b"container_id", "content", b"content", "document_index", b"document_index", "domain", b"domain", "encrypted_index", b"encrypted_index", "end", b"end", "file_id", b"file_id", "form", b"form", "index", b"index", "license", b"license", "location", b"location", "page_span", b"page_span", "provider_data", b"provider_data", "provider_type", b"provider_type", "score", b"score", "search_result_index", b"search_result_index", "start", b"start", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_document_index", b"_document_index", "_end", b"_end", "_found_index", b"_found_index", "_index", b"_index", "_score", b"_score", "_search_result_index", b"_search_result_index", "_start", b"_start", "block_span", b"block_span", "char_span", b"char_span", "chunk_id", b"chunk_id", "cited_text", b"cited_text", "container_id", b"container_id", "content", b"content", "document_index", b"document_index", "domain", b"domain", "encrypted_index", b"encrypted_index", "end", b"end", "file_id", b"file_id", "form", b"form", "found_index", b"found_index", "index", b"index", "license", b"license", "location", b"location", "page_span", b"page_span", "provider_data", b"provider_data", "provider_type", b"provider_type", "publication_date", b"publication_date", "score", b"score", "search_result_index", b"search_result_index", "start", b"start", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__document_index: _TypeAlias = _typing.Literal["document_index"]  # noqa: Y015
     _WhichOneofArgType__document_index: _TypeAlias = _typing.Literal["_document_index", b"_document_index"]  # noqa: Y015
     _WhichOneofReturnType__end: _TypeAlias = _typing.Literal["end"]  # noqa: Y015
     _WhichOneofArgType__end: _TypeAlias = _typing.Literal["_end", b"_end"]  # noqa: Y015
+    _WhichOneofReturnType__found_index: _TypeAlias = _typing.Literal["found_index"]  # noqa: Y015
+    _WhichOneofArgType__found_index: _TypeAlias = _typing.Literal["_found_index", b"_found_index"]  # noqa: Y015
     _WhichOneofReturnType__index: _TypeAlias = _typing.Literal["index"]  # noqa: Y015
     _WhichOneofArgType__index: _TypeAlias = _typing.Literal["_index", b"_index"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
@@ -1394,6 +1468,8 @@ class Citation(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__document_index) -> _WhichOneofReturnType__document_index | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__end) -> _WhichOneofReturnType__end | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__found_index) -> _WhichOneofReturnType__found_index | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__index) -> _WhichOneofReturnType__index | None: ...
     @_typing.overload

@@ -327,12 +327,15 @@ class EmbedResponse(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     PROVIDER_DATA_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
+    REPLAYED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model that answered, in the provider's words."""
     provider: _builtins.str
     """The provider that answered, by its name in this system."""
     id: _builtins.str
     """The provider's identifier of the answer."""
+    replayed: _builtins.bool
+    """True where the answer was replayed from a recording: nothing was asked and nothing paid."""
     @_builtins.property
     def embeddings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Embedding]:
         """One vector an input, in their order."""
@@ -364,10 +367,11 @@ class EmbedResponse(_message.Message):
         id: _builtins.str = ...,
         provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         form: _content_pb2.WireForm | None = ...,
+        replayed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "form", b"form", "id", b"id", "model", b"model", "provider", b"provider", "provider_data", b"provider_data", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "form", b"form", "id", b"id", "model", b"model", "provider", b"provider", "provider_data", b"provider_data", "replayed", b"replayed", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -406,8 +410,14 @@ class Embedding(_message.Message):
     FLOAT64_FIELD_NUMBER: _builtins.int
     PROVIDER_DATA_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    TOKEN_COUNT_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Number of the input, from 0."""
+    truncated: _builtins.bool
+    """Whether the input was too long and was cut."""
+    token_count: _builtins.int
+    """Tokens of the input."""
     @_builtins.property
     def float32(self) -> Global___FloatVector:
         """32-bit floats."""
@@ -442,13 +452,24 @@ class Embedding(_message.Message):
         float64: Global___DoubleVector | None = ...,
         provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         form: _content_pb2.WireForm | None = ...,
+        truncated: _builtins.bool | None = ...,
+        token_count: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["float32", b"float32", "float64", b"float64", "form", b"form", "packed", b"packed", "sparse", b"sparse", "vector", b"vector"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_token_count", b"_token_count", "_truncated", b"_truncated", "float32", b"float32", "float64", b"float64", "form", b"form", "packed", b"packed", "sparse", b"sparse", "token_count", b"token_count", "truncated", b"truncated", "vector", b"vector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["float32", b"float32", "float64", b"float64", "form", b"form", "index", b"index", "packed", b"packed", "provider_data", b"provider_data", "sparse", b"sparse", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_token_count", b"_token_count", "_truncated", b"_truncated", "float32", b"float32", "float64", b"float64", "form", b"form", "index", b"index", "packed", b"packed", "provider_data", b"provider_data", "sparse", b"sparse", "token_count", b"token_count", "truncated", b"truncated", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__token_count: _TypeAlias = _typing.Literal["token_count"]  # noqa: Y015
+    _WhichOneofArgType__token_count: _TypeAlias = _typing.Literal["_token_count", b"_token_count"]  # noqa: Y015
+    _WhichOneofReturnType__truncated: _TypeAlias = _typing.Literal["truncated"]  # noqa: Y015
+    _WhichOneofArgType__truncated: _TypeAlias = _typing.Literal["_truncated", b"_truncated"]  # noqa: Y015
     _WhichOneofReturnType_vector: _TypeAlias = _typing.Literal["float32", "packed", "sparse", "float64"]  # noqa: Y015
     _WhichOneofArgType_vector: _TypeAlias = _typing.Literal["vector", b"vector"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__token_count) -> _WhichOneofReturnType__token_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__truncated) -> _WhichOneofReturnType__truncated | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_vector) -> _WhichOneofReturnType_vector | None: ...
 
 Global___Embedding: _TypeAlias = Embedding  # noqa: Y015

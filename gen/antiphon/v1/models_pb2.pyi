@@ -290,6 +290,12 @@ class Model(_message.Message):
     BUILD_FILE_FIELD_NUMBER: _builtins.int
     DEFAULT_SYSTEM_MESSAGE_FIELD_NUMBER: _builtins.int
     WEIGHTS_METADATA_JSON_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    MAX_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    SUPPORTED_METHODS_FIELD_NUMBER: _builtins.int
+    DEFAULT_TOP_P_FIELD_NUMBER: _builtins.int
+    DEFAULT_TOP_K_FIELD_NUMBER: _builtins.int
+    MAX_TEMPERATURE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name to call it by: "provider/model"."""
     provider: _builtins.str
@@ -358,6 +364,16 @@ class Model(_message.Message):
     """What the provider builds it from, in its own format."""
     default_system_message: _builtins.str
     """System message where the request gives none."""
+    version: _builtins.str
+    """The provider's word for its version."""
+    max_input_tokens: _builtins.int
+    """Most tokens of a prompt."""
+    default_top_p: _builtins.float
+    """Nucleus (top_p) where the request gives none."""
+    default_top_k: _builtins.int
+    """Number of likeliest tokens (top_k) where the request gives none."""
+    max_temperature: _builtins.float
+    """Highest temperature that it takes."""
     @_builtins.property
     def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Aliases that the operator configured."""
@@ -414,6 +430,10 @@ class Model(_message.Message):
     def weights_metadata_json(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What its weights say of themselves, as JSON text by key, such as "llama.block_count"."""
 
+    @_builtins.property
+    def supported_methods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Methods that it can be called with, in the provider's words, such as "generateContent"."""
+
     def __init__(
         self,
         *,
@@ -465,10 +485,16 @@ class Model(_message.Message):
         build_file: _builtins.str = ...,
         default_system_message: _builtins.str = ...,
         weights_metadata_json: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        version: _builtins.str = ...,
+        max_input_tokens: _builtins.int | None = ...,
+        supported_methods: _abc.Iterable[_builtins.str] | None = ...,
+        default_top_p: _builtins.float | None = ...,
+        default_top_k: _builtins.int | None = ...,
+        max_temperature: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_context_window_tokens", b"_context_window_tokens", "_default_temperature", b"_default_temperature", "_embedding_dimensions", b"_embedding_dimensions", "_loaded_context_tokens", b"_loaded_context_tokens", "_max_output_tokens", b"_max_output_tokens", "_moderated", b"_moderated", "_size_bytes", b"_size_bytes", "active", b"active", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "default_temperature", b"default_temperature", "embedding_dimensions", b"embedding_dimensions", "form", b"form", "loaded_context_tokens", b"loaded_context_tokens", "max_output_tokens", b"max_output_tokens", "moderated", b"moderated", "modify_time", b"modify_time", "shutdown_time", b"shutdown_time", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_context_window_tokens", b"_context_window_tokens", "_default_temperature", b"_default_temperature", "_default_top_k", b"_default_top_k", "_default_top_p", b"_default_top_p", "_embedding_dimensions", b"_embedding_dimensions", "_loaded_context_tokens", b"_loaded_context_tokens", "_max_input_tokens", b"_max_input_tokens", "_max_output_tokens", b"_max_output_tokens", "_max_temperature", b"_max_temperature", "_moderated", b"_moderated", "_size_bytes", b"_size_bytes", "active", b"active", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "default_temperature", b"default_temperature", "default_top_k", b"default_top_k", "default_top_p", b"default_top_p", "embedding_dimensions", b"embedding_dimensions", "form", b"form", "loaded_context_tokens", b"loaded_context_tokens", "max_input_tokens", b"max_input_tokens", "max_output_tokens", b"max_output_tokens", "max_temperature", b"max_temperature", "moderated", b"moderated", "modify_time", b"modify_time", "shutdown_time", b"shutdown_time", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_context_window_tokens", b"_context_window_tokens", "_default_temperature", b"_default_temperature", "_embedding_dimensions", b"_embedding_dimensions", "_loaded_context_tokens", b"_loaded_context_tokens", "_max_output_tokens", b"_max_output_tokens", "_moderated", b"_moderated", "_size_bytes", b"_size_bytes", "active", b"active", "aliases", b"aliases", "architecture", b"architecture", "architectures", b"architectures", "base_model", b"base_model", "build_file", b"build_file", "canonical_name", b"canonical_name", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "default_parameters", b"default_parameters", "default_system_message", b"default_system_message", "default_temperature", b"default_temperature", "description", b"description", "digest", b"digest", "display_name", b"display_name", "embedding_dimensions", b"embedding_dimensions", "file_format", b"file_format", "form", b"form", "hugging_face_id", b"hugging_face_id", "input_modalities", b"input_modalities", "kind", b"kind", "knowledge_cutoff", b"knowledge_cutoff", "license", b"license", "loaded_context_tokens", b"loaded_context_tokens", "max_output_tokens", b"max_output_tokens", "moderated", b"moderated", "modify_time", b"modify_time", "name", b"name", "output_modalities", b"output_modalities", "owner", b"owner", "parameter_size", b"parameter_size", "prices", b"prices", "prompt_template", b"prompt_template", "provider", b"provider", "provider_aliases", b"provider_aliases", "provider_data", b"provider_data", "provider_model_id", b"provider_model_id", "quantization", b"quantization", "remote_host", b"remote_host", "remote_model", b"remote_model", "shutdown_time", b"shutdown_time", "size_bytes", b"size_bytes", "source_url", b"source_url", "state", b"state", "supported_parameters", b"supported_parameters", "tokenizer", b"tokenizer", "weights_metadata_json", b"weights_metadata_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "_context_window_tokens", b"_context_window_tokens", "_default_temperature", b"_default_temperature", "_default_top_k", b"_default_top_k", "_default_top_p", b"_default_top_p", "_embedding_dimensions", b"_embedding_dimensions", "_loaded_context_tokens", b"_loaded_context_tokens", "_max_input_tokens", b"_max_input_tokens", "_max_output_tokens", b"_max_output_tokens", "_max_temperature", b"_max_temperature", "_moderated", b"_moderated", "_size_bytes", b"_size_bytes", "active", b"active", "aliases", b"aliases", "architecture", b"architecture", "architectures", b"architectures", "base_model", b"base_model", "build_file", b"build_file", "canonical_name", b"canonical_name", "capabilities", b"capabilities", "context_window_tokens", b"context_window_tokens", "create_time", b"create_time", "default_parameters", b"default_parameters", "default_system_message", b"default_system_message", "default_temperature", b"default_temperature", "default_top_k", b"default_top_k", "default_top_p", b"default_top_p", "description", b"description", "digest", b"digest", "display_name", b"display_name", "embedding_dimensions", b"embedding_dimensions", "file_format", b"file_format", "form", b"form", "hugging_face_id", b"hugging_face_id", "input_modalities", b"input_modalities", "kind", b"kind", "knowledge_cutoff", b"knowledge_cutoff", "license", b"license", "loaded_context_tokens", b"loaded_context_tokens", "max_input_tokens", b"max_input_tokens", "max_output_tokens", b"max_output_tokens", "max_temperature", b"max_temperature", "moderated", b"moderated", "modify_time", b"modify_time", "name", b"name", "output_modalities", b"output_modalities", "owner", b"owner", "parameter_size", b"parameter_size", "prices", b"prices", "prompt_template", b"prompt_template", "provider", b"provider", "provider_aliases", b"provider_aliases", "provider_data", b"provider_data", "provider_model_id", b"provider_model_id", "quantization", b"quantization", "remote_host", b"remote_host", "remote_model", b"remote_model", "shutdown_time", b"shutdown_time", "size_bytes", b"size_bytes", "source_url", b"source_url", "state", b"state", "supported_methods", b"supported_methods", "supported_parameters", b"supported_parameters", "tokenizer", b"tokenizer", "version", b"version", "weights_metadata_json", b"weights_metadata_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
     _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
@@ -476,12 +502,20 @@ class Model(_message.Message):
     _WhichOneofArgType__context_window_tokens: _TypeAlias = _typing.Literal["_context_window_tokens", b"_context_window_tokens"]  # noqa: Y015
     _WhichOneofReturnType__default_temperature: _TypeAlias = _typing.Literal["default_temperature"]  # noqa: Y015
     _WhichOneofArgType__default_temperature: _TypeAlias = _typing.Literal["_default_temperature", b"_default_temperature"]  # noqa: Y015
+    _WhichOneofReturnType__default_top_k: _TypeAlias = _typing.Literal["default_top_k"]  # noqa: Y015
+    _WhichOneofArgType__default_top_k: _TypeAlias = _typing.Literal["_default_top_k", b"_default_top_k"]  # noqa: Y015
+    _WhichOneofReturnType__default_top_p: _TypeAlias = _typing.Literal["default_top_p"]  # noqa: Y015
+    _WhichOneofArgType__default_top_p: _TypeAlias = _typing.Literal["_default_top_p", b"_default_top_p"]  # noqa: Y015
     _WhichOneofReturnType__embedding_dimensions: _TypeAlias = _typing.Literal["embedding_dimensions"]  # noqa: Y015
     _WhichOneofArgType__embedding_dimensions: _TypeAlias = _typing.Literal["_embedding_dimensions", b"_embedding_dimensions"]  # noqa: Y015
     _WhichOneofReturnType__loaded_context_tokens: _TypeAlias = _typing.Literal["loaded_context_tokens"]  # noqa: Y015
     _WhichOneofArgType__loaded_context_tokens: _TypeAlias = _typing.Literal["_loaded_context_tokens", b"_loaded_context_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__max_input_tokens: _TypeAlias = _typing.Literal["max_input_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_input_tokens: _TypeAlias = _typing.Literal["_max_input_tokens", b"_max_input_tokens"]  # noqa: Y015
     _WhichOneofReturnType__max_output_tokens: _TypeAlias = _typing.Literal["max_output_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_output_tokens: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__max_temperature: _TypeAlias = _typing.Literal["max_temperature"]  # noqa: Y015
+    _WhichOneofArgType__max_temperature: _TypeAlias = _typing.Literal["_max_temperature", b"_max_temperature"]  # noqa: Y015
     _WhichOneofReturnType__moderated: _TypeAlias = _typing.Literal["moderated"]  # noqa: Y015
     _WhichOneofArgType__moderated: _TypeAlias = _typing.Literal["_moderated", b"_moderated"]  # noqa: Y015
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
@@ -493,11 +527,19 @@ class Model(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__default_temperature) -> _WhichOneofReturnType__default_temperature | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__default_top_k) -> _WhichOneofReturnType__default_top_k | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__default_top_p) -> _WhichOneofReturnType__default_top_p | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__embedding_dimensions) -> _WhichOneofReturnType__embedding_dimensions | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__loaded_context_tokens) -> _WhichOneofReturnType__loaded_context_tokens | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_input_tokens) -> _WhichOneofReturnType__max_input_tokens | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_output_tokens) -> _WhichOneofReturnType__max_output_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_temperature) -> _WhichOneofReturnType__max_temperature | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__moderated) -> _WhichOneofReturnType__moderated | None: ...
     @_typing.overload

@@ -1159,8 +1159,11 @@ class ToolChoice(_message.Message):
 
     MODE_FIELD_NUMBER: _builtins.int
     ALLOWED_TOOLS_FIELD_NUMBER: _builtins.int
+    STREAM_ARGUMENTS_FIELD_NUMBER: _builtins.int
     mode: Global___ToolChoice.Mode.ValueType
     """How free the model is."""
+    stream_arguments: _builtins.bool
+    """Whether arguments of calls are streamed as the model writes them."""
     @_builtins.property
     def allowed_tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these tools. One name with REQUIRED forces that tool."""
@@ -1170,12 +1173,15 @@ class ToolChoice(_message.Message):
         *,
         mode: Global___ToolChoice.Mode.ValueType = ...,
         allowed_tools: _abc.Iterable[_builtins.str] | None = ...,
+        stream_arguments: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_stream_arguments", b"_stream_arguments", "stream_arguments", b"stream_arguments"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_tools", b"allowed_tools", "mode", b"mode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_stream_arguments", b"_stream_arguments", "allowed_tools", b"allowed_tools", "mode", b"mode", "stream_arguments", b"stream_arguments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__stream_arguments: _TypeAlias = _typing.Literal["stream_arguments"]  # noqa: Y015
+    _WhichOneofArgType__stream_arguments: _TypeAlias = _typing.Literal["_stream_arguments", b"_stream_arguments"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stream_arguments) -> _WhichOneofReturnType__stream_arguments | None: ...
 
 Global___ToolChoice: _TypeAlias = ToolChoice  # noqa: Y015
 

@@ -134,6 +134,8 @@ class Usage(_message.Message):
     SPEED_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     BILLED_UNITS_FIELD_NUMBER: _builtins.int
+    TOOL_PROMPT_BY_MODALITY_FIELD_NUMBER: _builtins.int
+    TRAFFIC_TYPE_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """All tokens of the prompt."""
     output_tokens: _builtins.int
@@ -164,6 +166,8 @@ class Usage(_message.Message):
     """Where the provider computed the answer, in its word."""
     speed: _builtins.str
     """The speed that was billed, in the provider's word."""
+    traffic_type: _builtins.str
+    """The provider's word for the kind of capacity that was used, such as "ON_DEMAND"."""
     @_builtins.property
     def cache_write_tokens_by_ttl(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Those by how long they are kept, such as "5m" and "1h"."""
@@ -212,6 +216,10 @@ class Usage(_message.Message):
     def billed_units(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """What is billed, by the provider's units, where it tells that beside the counts."""
 
+    @_builtins.property
+    def tool_prompt_by_modality(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModalityTokens]:
+        """Prompt tokens that came from tools that the provider ran, by kind of content; not in input_by_modality."""
+
     def __init__(
         self,
         *,
@@ -242,10 +250,12 @@ class Usage(_message.Message):
         speed: _builtins.str = ...,
         steps: _abc.Iterable[Global___UsageStep] | None = ...,
         billed_units: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        tool_prompt_by_modality: _abc.Iterable[Global___ModalityTokens] | None = ...,
+        traffic_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_accepted_prediction_tokens", b"_accepted_prediction_tokens", "_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_own_key", b"_own_key", "_reasoning_tokens", b"_reasoning_tokens", "_rejected_prediction_tokens", b"_rejected_prediction_tokens", "_tool_prompt_tokens", b"_tool_prompt_tokens", "_total_tokens", b"_total_tokens", "accepted_prediction_tokens", b"accepted_prediction_tokens", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "form", b"form", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "own_key", b"own_key", "raw", b"raw", "reasoning_tokens", b"reasoning_tokens", "rejected_prediction_tokens", b"rejected_prediction_tokens", "timing", b"timing", "tool_prompt_tokens", b"tool_prompt_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accepted_prediction_tokens", b"_accepted_prediction_tokens", "_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_own_key", b"_own_key", "_reasoning_tokens", b"_reasoning_tokens", "_rejected_prediction_tokens", b"_rejected_prediction_tokens", "_tool_prompt_tokens", b"_tool_prompt_tokens", "_total_tokens", b"_total_tokens", "accepted_prediction_tokens", b"accepted_prediction_tokens", "billed_units", b"billed_units", "by_model", b"by_model", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "cache_write_tokens_by_ttl", b"cache_write_tokens_by_ttl", "costs", b"costs", "form", b"form", "inference_region", b"inference_region", "input_by_modality", b"input_by_modality", "input_tokens", b"input_tokens", "output_by_modality", b"output_by_modality", "output_tokens", b"output_tokens", "own_key", b"own_key", "partial", b"partial", "provider_data", b"provider_data", "raw", b"raw", "reasoning_tokens", b"reasoning_tokens", "rejected_prediction_tokens", b"rejected_prediction_tokens", "search_context_size", b"search_context_size", "server_tool_requests", b"server_tool_requests", "service_tier", b"service_tier", "speed", b"speed", "steps", b"steps", "timing", b"timing", "tool_prompt_tokens", b"tool_prompt_tokens", "total_tokens", b"total_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accepted_prediction_tokens", b"_accepted_prediction_tokens", "_cache_read_tokens", b"_cache_read_tokens", "_cache_write_tokens", b"_cache_write_tokens", "_input_tokens", b"_input_tokens", "_output_tokens", b"_output_tokens", "_own_key", b"_own_key", "_reasoning_tokens", b"_reasoning_tokens", "_rejected_prediction_tokens", b"_rejected_prediction_tokens", "_tool_prompt_tokens", b"_tool_prompt_tokens", "_total_tokens", b"_total_tokens", "accepted_prediction_tokens", b"accepted_prediction_tokens", "billed_units", b"billed_units", "by_model", b"by_model", "cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "cache_write_tokens_by_ttl", b"cache_write_tokens_by_ttl", "costs", b"costs", "form", b"form", "inference_region", b"inference_region", "input_by_modality", b"input_by_modality", "input_tokens", b"input_tokens", "output_by_modality", b"output_by_modality", "output_tokens", b"output_tokens", "own_key", b"own_key", "partial", b"partial", "provider_data", b"provider_data", "raw", b"raw", "reasoning_tokens", b"reasoning_tokens", "rejected_prediction_tokens", b"rejected_prediction_tokens", "search_context_size", b"search_context_size", "server_tool_requests", b"server_tool_requests", "service_tier", b"service_tier", "speed", b"speed", "steps", b"steps", "timing", b"timing", "tool_prompt_by_modality", b"tool_prompt_by_modality", "tool_prompt_tokens", b"tool_prompt_tokens", "total_tokens", b"total_tokens", "traffic_type", b"traffic_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accepted_prediction_tokens: _TypeAlias = _typing.Literal["accepted_prediction_tokens"]  # noqa: Y015
     _WhichOneofArgType__accepted_prediction_tokens: _TypeAlias = _typing.Literal["_accepted_prediction_tokens", b"_accepted_prediction_tokens"]  # noqa: Y015

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from antiphon.core.errors import Reason, ServiceError
+from antiphon.v1 import embeddings_pb2
 from antiphon.wire.anthropic_messages.quirks import Quirks as AnthropicQuirks
 from antiphon.wire.openai_chat.quirks import OPENAI_REFUSES, Quirks, ReasoningStyle
+from antiphon.wire.openai_embeddings import EmbeddingQuirks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +20,10 @@ class Auth:
     prefix: str = "Bearer "
 
 
-OPENAI_LIKE = Quirks(max_tokens_field="max_tokens", developer_role="system")
+OPENAI_LIKE = Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True)
 """What most servers that call themselves OpenAI-compatible agree on."""
+
+AS_OPENAI_EMBEDS = EmbeddingQuirks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,7 @@ class Provider:
     embeddings: bool = False
     lists_models: bool = True
     quirks: Quirks | AnthropicQuirks = OPENAI_LIKE
+    embedding_quirks: EmbeddingQuirks = AS_OPENAI_EMBEDS
 
 
 BUILT_IN: tuple[Provider, ...] = (
@@ -54,7 +59,7 @@ BUILT_IN: tuple[Provider, ...] = (
         key_hint="sk-",
         default_model="gpt-4o-mini",
         embeddings=True,
-        quirks=Quirks(refuses=OPENAI_REFUSES, provider="openai"),
+        quirks=Quirks(refuses=OPENAI_REFUSES, stream_usage=True, provider="openai"),
     ),
     Provider(
         name="anthropic",
@@ -75,6 +80,7 @@ BUILT_IN: tuple[Provider, ...] = (
         quirks=Quirks(
             max_tokens_field="max_completion_tokens",
             developer_role="system",
+            stream_usage=True,
             reasoning_field="reasoning",
             refuses=frozenset({"top_k", "min_p", "repetition_penalty", "logit_bias", "logprobs", "top_logprobs"}),
             provider="groq",
@@ -97,6 +103,7 @@ BUILT_IN: tuple[Provider, ...] = (
             ),
             provider="mistral",
         ),
+        embedding_quirks=EmbeddingQuirks(dimensions_field="output_dimension", provider="mistral"),
     ),
     Provider(
         name="xai",
@@ -104,7 +111,12 @@ BUILT_IN: tuple[Provider, ...] = (
         key_names=("XAI_API_KEY",),
         key_hint="xai-",
         default_model="grok-4",
-        quirks=Quirks(max_tokens_field="max_completion_tokens", developer_role="system", provider="xai"),
+        quirks=Quirks(
+            max_tokens_field="max_completion_tokens",
+            developer_role="system",
+            stream_usage=True,
+            provider="xai",
+        ),
     ),
     Provider(
         name="openrouter",
@@ -115,6 +127,7 @@ BUILT_IN: tuple[Provider, ...] = (
         embeddings=True,
         quirks=Quirks(
             max_tokens_field="max_tokens",
+            stream_usage=True,
             reasoning_style=ReasoningStyle.OBJECT,
             reasoning_field="reasoning_details",
             provider="openrouter",
@@ -134,6 +147,8 @@ BUILT_IN: tuple[Provider, ...] = (
             refuses=frozenset({"tools", "tool_choice", "parallel_tool_calls", "seed", "n", "logit_bias"}),
             provider="perplexity",
         ),
+        embeddings=True,
+        embedding_quirks=EmbeddingQuirks(base64_holds=embeddings_pb2.VECTOR_ENCODING_INT8, provider="perplexity"),
     ),
     Provider(
         name="cerebras",
@@ -144,6 +159,7 @@ BUILT_IN: tuple[Provider, ...] = (
         quirks=Quirks(
             max_tokens_field="max_completion_tokens",
             developer_role="system",
+            stream_usage=True,
             reasoning_field="reasoning",
             refuses=frozenset({"top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty"}),
             provider="cerebras",
@@ -158,6 +174,7 @@ BUILT_IN: tuple[Provider, ...] = (
         quirks=Quirks(
             max_tokens_field="max_tokens",
             developer_role="system",
+            stream_usage=True,
             reasoning_style=ReasoningStyle.THINKING,
             reasoning_field="reasoning_content",
             refuses=frozenset({"top_k", "min_p", "repetition_penalty", "seed", "n", "logit_bias"}),
@@ -170,7 +187,7 @@ BUILT_IN: tuple[Provider, ...] = (
         key_names=("TOGETHER_API_KEY",),
         default_model="meta-llama/Llama-3.3-70B-Instruct-Turbo",
         embeddings=True,
-        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", provider="together"),
+        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True, provider="together"),
     ),
     Provider(
         name="fireworks",
@@ -179,7 +196,7 @@ BUILT_IN: tuple[Provider, ...] = (
         key_hint="fw_",
         default_model="accounts/fireworks/models/llama-v3p3-70b-instruct",
         embeddings=True,
-        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", provider="fireworks"),
+        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True, provider="fireworks"),
     ),
     Provider(
         name="qwen",
@@ -191,6 +208,7 @@ BUILT_IN: tuple[Provider, ...] = (
         quirks=Quirks(
             max_tokens_field="max_tokens",
             developer_role="system",
+            stream_usage=True,
             reasoning_style=ReasoningStyle.ENABLE_THINKING,
             reasoning_field="reasoning_content",
             provider="qwen",
@@ -203,7 +221,7 @@ BUILT_IN: tuple[Provider, ...] = (
         key_required=False,
         local=True,
         embeddings=True,
-        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", provider="ollama"),
+        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True, provider="ollama"),
     ),
     Provider(
         name="lmstudio",
@@ -211,7 +229,7 @@ BUILT_IN: tuple[Provider, ...] = (
         key_required=False,
         local=True,
         embeddings=True,
-        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", provider="lmstudio"),
+        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True, provider="lmstudio"),
     ),
 )
 

@@ -41,7 +41,6 @@ class ProviderAdapter:
         self._upstream = upstream
         self._policy = policy
         self._wires = {provider.name: chat_wire(provider) for provider in providers}
-        self._embeddings = OpenAIEmbeddings()
         self._observed = Observations(providers, credentials, policy)
         self._also_health = also_health
         self._catalog = Catalog(providers, upstream, target=self._target, configured=self._configured)
@@ -133,7 +132,7 @@ class ProviderAdapter:
         renamed = embeddings_pb2.EmbedRequest()
         renamed.CopyFrom(request)
         renamed.model = own
-        wire = self._embeddings
+        wire = OpenAIEmbeddings(provider.embedding_quirks)
         wired = wire.encode_request(renamed)
         with self._observed.watch(provider), operation(call, "embeddings", provider=provider.name, model=own) as op:
             async with self._upstream.open(self._target(provider, call), wired, op.call) as reply:
@@ -149,6 +148,7 @@ class ProviderAdapter:
                     metadata={"provider": provider.name, "model": own},
                 )
             response.provider = provider.name
+            response.replayed = bool(reply.recording.get("replayed"))
             response.warnings.extend(wired.warnings)
             op.finished(usage=response.usage, model=response.model, response_id=response.id)
             return response
@@ -188,8 +188,12 @@ class ProviderAdapter:
 async def _decoded(reply: OpenReply, decoder: StreamDecoder) -> Events:
     async with aclosing(reply.chunks()) as chunks:
         async for chunk in chunks:
-            for event in decoder.feed(chunk):
-                yield event
+            rest = chunk
+            # A decoder gives the events before an error first: asking again tells of the error at once.
+            while events := decoder.feed(rest):
+                for event in events:
+                    yield event
+                rest = b""
     for event in decoder.close():
         yield event
 
@@ -211,6 +215,7 @@ def _note(op: Operation, reply: OpenReply) -> None:
 def _label(completion: chat_pb2.Completion, provider: Provider, reply: OpenReply) -> None:
     completion.provider = provider.name
     completion.upstream_request_id = reply.request_id
+    completion.replayed = bool(reply.recording.get("replayed"))
 
 
 def _finish(op: Operation, completion: chat_pb2.Completion, finish_reasons: Sequence[str]) -> None:

@@ -91,7 +91,7 @@ async def _whole(backend: RemoteBackend, spec: chat_pb2.ChatSpec, connection: Co
         return exits.OK
     printer = AnswerPrinter()
     printer.completion(completion)
-    _close(printer, completion, connection, seconds, None)
+    _close(printer, completion, seconds, None)
     return exits.OK
 
 
@@ -112,19 +112,17 @@ async def _streamed(backend: RemoteBackend, spec: chat_pb2.ChatSpec, connection:
     finally:
         printer.new_line()
     if not as_json:
-        _close(printer, fold.completion(), connection, time.perf_counter() - began, first)
+        _close(printer, fold.completion(), time.perf_counter() - began, first)
     return exits.OK
 
 
 def _close(
     printer: AnswerPrinter,
     completion: chat_pb2.Completion,
-    connection: Connection,
     seconds: float,
     first: float | None,
 ) -> None:
     printer.new_line()
     printer.tool_calls(completion)
     printer.warnings(completion)
-    replayed = connection.mode == "replay"
-    printer.aside(summary(completion, seconds=seconds, first_token=first, replayed=replayed))
+    printer.aside(summary(completion, seconds=seconds, first_token=first))

@@ -83,13 +83,13 @@ async def ask_two(stage: Stage) -> None:
         completion = await stage.client.chat(questions.ask(model, questions.WHAT), Call())
         stage.say(f"{model}: {questions.WHAT}", "bold")
         stage.say(text_of(completion))
-        stage.say(summary(completion, seconds=time.perf_counter() - began, replayed=True), "dim")
+        stage.say(summary(completion, seconds=time.perf_counter() - began), "dim")
         stage.expect(bool(text_of(completion)), f"{model} answered nothing")
 
 
 async def stream_one(stage: Stage) -> None:
     """An answer as it comes."""
-    await _streamed(stage, questions.ANTHROPIC, questions.SING, replayed=True)
+    await _streamed(stage, questions.ANTHROPIC, questions.SING)
 
 
 async def call_a_tool(stage: Stage) -> None:
@@ -104,7 +104,10 @@ async def call_a_tool(stage: Stage) -> None:
         stage.say(f"we answer         {json.dumps(questions.weather_in(call.arguments_json))}", "cyan")
     last = await stage.client.chat(questions.with_results(spec, first), Call())
     stage.say(text_of(last))
-    stage.say(f"{tokens(first.usage)}, then {tokens(last.usage)} | replayed from a recording", "dim")
+    stage.say(
+        f"{tokens(first.usage)}, then {tokens(last.usage)}" + (" | replayed from a recording" if last.replayed else ""),
+        "dim",
+    )
     stage.expect(bool(text_of(last)), "the model made nothing of the result")
 
 
@@ -122,7 +125,7 @@ async def embed(stage: Stage) -> None:
 async def chat_with_triton(stage: Stage) -> None:
     """An answer that Triton makes now, streamed."""
     if await _introduced(stage, questions.TRITON_TEXT):
-        await _streamed(stage, questions.TRITON_TEXT, questions.LISTEN, replayed=False)
+        await _streamed(stage, questions.TRITON_TEXT, questions.LISTEN)
 
 
 async def show_health(stage: Stage) -> None:
@@ -166,7 +169,7 @@ SECTIONS: Final = (
 )
 
 
-async def _streamed(stage: Stage, model: str, text: str, *, replayed: bool) -> None:
+async def _streamed(stage: Stage, model: str, text: str) -> None:
     fold = Fold()
     began = time.perf_counter()
     first: float | None = None
@@ -185,7 +188,7 @@ async def _streamed(stage: Stage, model: str, text: str, *, replayed: bool) -> N
                     stage.console.print(Text(shown), end="", soft_wrap=True)
     finally:
         stage.console.print()
-    line = summary(fold.completion(), seconds=time.perf_counter() - began, first_token=first, replayed=replayed)
+    line = summary(fold.completion(), seconds=time.perf_counter() - began, first_token=first)
     stage.say(f"{line} | {pieces} pieces", "dim")
     stage.expect(pieces > 1, f"{model} did not stream: {pieces} pieces came")
 

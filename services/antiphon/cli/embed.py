@@ -51,7 +51,7 @@ def run(model: str, texts: Sequence[str], connection: Connection, *, as_json: bo
         printer = AnswerPrinter()
         printer.warnings(chat_pb2.Completion(warnings=response.warnings))
         name = "/".join(part for part in (response.provider, response.model) if part)
-        replayed = " | replayed from a recording" if connection.mode == "replay" else ""
+        replayed = " | replayed from a recording" if response.replayed else ""
         used = f" | {response.usage.input_tokens} tokens" if response.usage.HasField("input_tokens") else ""
         printer.aside(f"{name}{used} | ~ is the cosine similarity{replayed}")
         return exits.OK

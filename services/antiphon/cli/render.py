@@ -126,9 +126,7 @@ def tokens(usage: usage_pb2.Usage) -> str:
     return f"{into} in{cached}, {out} out{reasoning} tokens"
 
 
-def summary(
-    completion: chat_pb2.Completion, *, seconds: float, first_token: float | None = None, replayed: bool = False
-) -> str:
+def summary(completion: chat_pb2.Completion, *, seconds: float, first_token: float | None = None) -> str:
     """One line on an answer: who, how much, why it ended, how long it took (in seconds)."""
     reasons = {chat_pb2.FinishReason.Name(output.finish_reason) for output in completion.outputs}
     said = [
@@ -139,6 +137,6 @@ def summary(
     if first_token is not None:
         said.append(f"first token {first_token:.2f} s")
     said.append(f"total {seconds:.2f} s")
-    if replayed:
+    if completion.replayed:
         said.append("replayed from a recording")
     return " | ".join(item for item in said if item)

@@ -112,7 +112,7 @@ class Fold:
             growing.data.setdefault(name, []).append(getattr(delta, name))
         elif name is not None:
             growing.texts.setdefault(name, []).append(getattr(delta, name))
-        if delta.logprobs:
+        if delta.logprobs and growing.part.WhichOneof("kind") in ("text", None):
             growing.part.text.logprobs.extend(delta.logprobs)
 
     def _part_done(self, event: Event) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
 
@@ -13,11 +12,11 @@ from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import content_pb2, models_pb2
 from antiphon.wire.base import HttpCall, HttpReply
 from antiphon.wire.jsontext import JsonObject, dumps, loads, same
+from antiphon.wire.model_prices import WIRE, has_form, lift_prices, lower_prices, spell, spelled
 from antiphon.wire.openai_chat.errors import lift_error, lower_error
 from antiphon.wire.remainder import keep, merge, restore
 
 Model = models_pb2.Model
-WIRE = "openai_models"
 _DIRECTION = "response"
 PATH = "/models"
 
@@ -39,18 +38,6 @@ _CAPABILITIES = {
     "tools": "tools",
     "reasoning": "reasoning",
 }
-_METERS = {
-    "prompt": "input",
-    "completion": "output",
-    "input_cache_read": "cache_read",
-    "input_cache_write": "cache_write",
-    "internal_reasoning": "reasoning",
-}
-_METER_NAMES = {meter: name for name, meter in _METERS.items()}
-_UNITS = {"request": "request", "image": "image", "web_search": "search", "hourly": "hour"}
-_PER_MILLION = "usd_per_1m_tokens"
-_NUMBERS = "pricing_numbers"
-"""Prices as numbers for a million tokens (Together, Perplexity) instead of texts for a token (OpenRouter)."""
 _SINGLE_FLOW = "architecture_modality"
 _PERMISSION = "permission"
 _BARE = "bare_list"
@@ -175,7 +162,7 @@ def lift_model(data: JsonObject) -> Model:
             getattr(model, field).extend(data[name])
     _lift_modalities(model, data)
     _lift_capabilities(model, data)
-    _lift_prices(model, data.get("pricing"))
+    lift_prices(model, data.get("pricing"))
     _lift_shutdown(model, data)
     keep(model, WIRE, _DIRECTION, _lowered(model), data)
     return model
@@ -197,9 +184,9 @@ def _lowered(model: Model) -> JsonObject:
             data[name] = list(getattr(model, field))
     _lower_modalities(data, model)
     _lower_capabilities(data, model)
-    _lower_prices(data, model)
+    lower_prices(data, model)
     for name in ("expiration_date", "deprecation"):
-        if model.HasField("shutdown_time") and _spelled(model, name):
+        if model.HasField("shutdown_time") and spelled(model, name):
             moment = datetime.fromtimestamp(model.shutdown_time.seconds, UTC)
             data[name] = moment.strftime("%Y-%m-%d" if name == "expiration_date" else "%Y-%m-%dT%H:%M:%SZ")
     return data
@@ -220,13 +207,13 @@ def _lift_fact(model: Model, fact: Fact, data: JsonObject) -> None:
             setattr(model, fact.field, value)
             taken = value
         if same(taken, value):
-            _spell(model, path)
+            spell(model, path)
 
 
 def _lower_fact(data: JsonObject, model: Model, fact: Fact) -> None:
     present = model.HasField(fact.field) if fact.kind is not str else getattr(model, fact.field)  # type: ignore[arg-type]
     if present:
-        for path in [path for path in fact.paths if _spelled(model, path)] or fact.paths[:1]:
+        for path in [path for path in fact.paths if spelled(model, path)] or fact.paths[:1]:
             _set(data, path, getattr(model, fact.field))
 
 
@@ -236,18 +223,18 @@ def _lift_modalities(model: Model, data: JsonObject) -> None:
             words = _get(data, path)
             if isinstance(words, list) and words and all(word in _MODALITIES for word in words) and not field:
                 field.extend(_MODALITIES[word] for word in words)
-                _spell(model, path)
+                spell(model, path)
     if _get(data, "architecture.modality") == _flow(model):
-        _spell(model, _SINGLE_FLOW)
+        spell(model, _SINGLE_FLOW)
 
 
 def _lower_modalities(data: JsonObject, model: Model) -> None:
     for side, field in (("input", model.input_modalities), ("output", model.output_modalities)):
         if field:
-            plain = _spelled(model, f"{side}_modalities")
+            plain = spelled(model, f"{side}_modalities")
             path = f"{side}_modalities" if plain else f"architecture.{side}_modalities"
             _set(data, path, [_MODALITY_WORDS[modality] for modality in field])
-    if _spelled(model, _SINGLE_FLOW):
+    if spelled(model, _SINGLE_FLOW):
         _set(data, "architecture.modality", _flow(model))
 
 
@@ -261,18 +248,18 @@ def _lift_capabilities(model: Model, data: JsonObject) -> None:
     words = data.get("capabilities")
     if isinstance(words, list) and words and all(isinstance(word, str) for word in words):
         _lift_flags(model, dict.fromkeys(words, True))
-        _spell(model, "capabilities_list")
+        spell(model, "capabilities_list")
     elif isinstance(words, dict):
         _lift_flags(model, words)
-        _spell(model, "capabilities")
+        spell(model, "capabilities")
     permission = data.get(_PERMISSION)
     if isinstance(permission, list) and len(permission) == 1 and isinstance(permission[0], dict):
         _lift_flags(model, permission[0])
-        _spell(model, _PERMISSION)
+        spell(model, _PERMISSION)
     flags = {name: value for name, value in data.items() if name.startswith("supports_")}
     _lift_flags(model, flags)
     for name in flags:
-        _spell(model, name)
+        spell(model, name)
 
 
 def _lift_flags(model: Model, flags: JsonObject) -> None:
@@ -284,69 +271,24 @@ def _lift_flags(model: Model, flags: JsonObject) -> None:
             model.capabilities.others[word] = value
         else:
             setattr(model.capabilities, field, value)
-            _spell(model, word)
+            spell(model, word)
 
 
 def _lower_capabilities(data: JsonObject, model: Model) -> None:
-    if not model.HasField("capabilities") or not _form(model):
+    if not model.HasField("capabilities") or not has_form(model):
         return
     flags = dict(model.capabilities.others)
     for word, field in _CAPABILITIES.items():
-        if _spelled(model, word) and model.capabilities.HasField(field):  # type: ignore[arg-type]
+        if spelled(model, word) and model.capabilities.HasField(field):  # type: ignore[arg-type]
             flags[word] = getattr(model.capabilities, field)
-    for name in [name for name in flags if name.startswith("supports_") and _spelled(model, name)]:
+    for name in [name for name in flags if name.startswith("supports_") and spelled(model, name)]:
         data[name] = flags.pop(name)
-    if _spelled(model, "capabilities_list"):
+    if spelled(model, "capabilities_list"):
         data["capabilities"] = [word for word, value in flags.items() if value]
-    elif _spelled(model, "capabilities"):
+    elif spelled(model, "capabilities"):
         data["capabilities"] = flags
-    elif _spelled(model, _PERMISSION):
+    elif spelled(model, _PERMISSION):
         data[_PERMISSION] = [{"object": "model_permission", **flags}]
-
-
-def _lift_prices(model: Model, pricing: Any) -> None:
-    if not isinstance(pricing, dict):
-        return
-    numbers = [value for value in pricing.values() if isinstance(value, int | float)]
-    if numbers:
-        _spell(model, _NUMBERS)
-    if pricing.get("unit") == _PER_MILLION:
-        _spell(model, _PER_MILLION)
-    for name, value in pricing.items():
-        nanos = _nanos(value, per_token=not numbers and name not in _UNITS, per_unit=name in _UNITS)
-        if nanos is not None:
-            meter = name if numbers else _METERS.get(name, name)
-            model.prices.add(meter=meter, usd_nanos_per_million=nanos, unit=_UNITS.get(name, ""))
-
-
-def _lower_prices(data: JsonObject, model: Model) -> None:
-    if not model.prices:
-        return
-    numbers = _spelled(model, _NUMBERS)
-    pricing: JsonObject = {"unit": _PER_MILLION} if _spelled(model, _PER_MILLION) else {}
-    for price in model.prices:
-        name = price.meter if numbers else _METER_NAMES.get(price.meter, price.meter)
-        scale = 9 if numbers and not price.unit else 15
-        value = Decimal(price.usd_nanos_per_million).scaleb(-scale)
-        pricing[name] = float(value) if numbers else _plain(value)
-    data["pricing"] = pricing
-
-
-def _nanos(value: Any, *, per_token: bool, per_unit: bool) -> int | None:
-    """Billionths of a dollar for a million; None where the value is no such price or not exact."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        nanos = Decimal(str(value)).scaleb(15 if per_token or per_unit else 9)
-    except InvalidOperation:
-        return None
-    exact = nanos.is_finite() and nanos >= 0 and nanos == nanos.to_integral_value() and nanos < 2**63
-    return int(nanos) if exact else None
-
-
-def _plain(value: Decimal) -> str:
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _lift_shutdown(model: Model, data: JsonObject) -> None:
@@ -357,7 +299,7 @@ def _lift_shutdown(model: Model, data: JsonObject) -> None:
             except ValueError:
                 continue
             model.shutdown_time.seconds = int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
-            _spell(model, name)
+            spell(model, name)
 
 
 def _get(data: JsonObject, path: str) -> Any:
@@ -370,20 +312,6 @@ def _get(data: JsonObject, path: str) -> Any:
 def _set(data: JsonObject, path: str, value: Any) -> None:
     outer, _, inner = path.rpartition(".")
     merge(data, {outer: {inner: value}} if outer else {inner: value})
-
-
-def _form(model: Model) -> bool:
-    return model.HasField("form") and model.form.wire.startswith(WIRE)
-
-
-def _spelled(model: Model, name: str) -> bool:
-    return _form(model) and name in model.form.spellings
-
-
-def _spell(model: Model, name: str) -> None:
-    if name not in model.form.spellings:
-        model.form.wire = f"{WIRE}/{_DIRECTION}"
-        model.form.spellings.append(name)
 
 
 def _json(reply: HttpReply) -> Any:

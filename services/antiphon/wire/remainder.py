@@ -155,6 +155,8 @@ def _compare_objects(lowered: JsonObject, read: JsonObject, path: str, fields: J
         patch.append({"op": "test", "path": here, "value": lowered[key]})
         patch.append({"op": "remove", "path": here})
     for key, value in read.items():
+        if key in lowered and same(lowered[key], value):
+            continue  # the common case, without the cost of a path
         here = f"{path}/{_escape(key)}"
         if key in lowered:
             inner: JsonObject | None = {} if fields is not None else None

@@ -30,6 +30,7 @@ FINISH: Mapping[str, chat_pb2.FinishReason.ValueType] = {
     "content_filter": chat_pb2.FINISH_REASON_CONTENT_FILTER,
     "function_call": chat_pb2.FINISH_REASON_TOOL_CALLS,
     "eos": chat_pb2.FINISH_REASON_STOP,  # Together
+    "eos_token": chat_pb2.FINISH_REASON_STOP,  # Hugging Face
     "stop_sequence": chat_pb2.FINISH_REASON_STOP_SEQUENCE,
     "model_length": chat_pb2.FINISH_REASON_CONTEXT_WINDOW,  # Mistral
     "sensitive": chat_pb2.FINISH_REASON_CONTENT_FILTER,  # Z.ai
@@ -111,7 +112,7 @@ def lift_output(choice: JsonObject, position: int) -> Output:
         lift_logprobs(output, choice.get("logprobs"))
     word = choice.get("finish_reason")
     if isinstance(word, str) and word:
-        output.finish_reason = FINISH.get(word, chat_pb2.FINISH_REASON_OTHER)
+        output.finish_reason = _meaning(word)
         output.provider_finish_reason = word
     if isinstance(choice.get("native_finish_reason"), str):
         output.upstream_finish_reason = choice["native_finish_reason"]
@@ -197,9 +198,13 @@ def lower_output(output: Output) -> JsonObject:
 def finish_word(output: Output) -> str | None:
     """The finish reason for clients of this wire: the provider's word where it is one of the wire's own."""
     word = output.provider_finish_reason
-    if word and FINISH.get(word, chat_pb2.FINISH_REASON_OTHER) == output.finish_reason:
+    if word and _meaning(word) == output.finish_reason:
         return word
     return FINISH_WORDS[output.finish_reason]
+
+
+def _meaning(word: str) -> chat_pb2.FinishReason.ValueType:
+    return FINISH.get(word.lower(), chat_pb2.FINISH_REASON_OTHER)
 
 
 def _lowered_output(output: Output) -> JsonObject:

@@ -11,123 +11,15 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from antiphon.v1 import chat_pb2, content_pb2
-from antiphon.wire.jsontext import JsonObject, fits, text_of, word
-from antiphon.wire.openai_chat import calls, citations, messages, reasoning
+from antiphon.v1 import content_pb2
+from antiphon.wire.jsontext import JsonObject, fits, word
+from antiphon.wire.openai_chat import citations, messages, reasoning
 from antiphon.wire.openai_chat.logprobs import is_list, lift_token
 from antiphon.wire.openai_chat.parts import lift_part
 from antiphon.wire.openai_chat.response import lift_output
 from antiphon.wire.openai_chat.spelling import RESPONSE, spell
+from antiphon.wire.openai_chat.stream_part import Delta, Event, Part, StreamedCall, StreamedPart
 from antiphon.wire.remainder import says_nothing
-
-Event = chat_pb2.StreamChatResponse
-Part = content_pb2.Part
-Delta = Mapping[str, Any]
-
-
-class StreamedPart:
-    """One part that grows."""
-
-    __slots__ = ("choice", "index", "late")
-
-    def __init__(self, choice: StreamedChoice, part: Part) -> None:
-        self.choice = choice
-        self.index = choice.parts
-        self.late: Part | None = None
-        choice.parts += 1
-        choice.open.append(self)
-        event = Event()
-        started = event.part_started
-        started.output_index, started.part_index = choice.index, self.index
-        started.role = content_pb2.ROLE_ASSISTANT
-        started.part.CopyFrom(part)
-        choice.events.append(event)
-
-    def add(self, **delta: Any) -> chat_pb2.PartDelta:
-        """Grow by one delta; gives it, for what is added to it."""
-        event = Event()
-        grown = event.part_delta
-        grown.output_index, grown.part_index = self.choice.index, self.index
-        for name, value in delta.items():
-            if name == "citation":
-                grown.citation.CopyFrom(value)
-            else:
-                setattr(grown, name, value)
-        self.choice.events.append(event)
-        return grown
-
-    def done(self) -> None:
-        """End the part."""
-        event = Event()
-        event.part_done.output_index, event.part_done.part_index = self.choice.index, self.index
-        if self.late is not None:
-            event.part_done.part.CopyFrom(self.late)
-        self.choice.events.append(event)
-
-    def know(self) -> Part:
-        """What is known only now, told when the part ends."""
-        if self.late is None:
-            self.late = Part()
-        return self.late
-
-
-class StreamedCall:
-    """One call that grows; it begins for the caller once its name is known."""
-
-    __slots__ = ("arguments", "call_id", "custom", "data", "name", "part")
-
-    def __init__(self) -> None:
-        self.part: StreamedPart | None = None
-        self.call_id = ""
-        self.name = ""
-        self.custom = False
-        self.data: JsonObject = {}
-        self.arguments: list[str] = []
-
-    def take(self, delta: Delta, choice: StreamedChoice, position: int) -> None:
-        """Grow by one element of `tool_calls`."""
-        inner = delta.get("function")
-        if not isinstance(inner, dict):
-            inner = delta.get("custom")
-            self.custom = self.custom or isinstance(inner, dict)
-        name, text = "", ""
-        if isinstance(inner, dict):
-            name = word(inner.get("name"))
-            text = inner.get("input" if self.custom else "arguments") or ""
-            if not isinstance(text, str):
-                text = text_of(text)
-        if isinstance(delta.get("id"), str) and delta["id"]:
-            self.call_id = delta["id"]
-        for key, value in delta.items():
-            if key not in _CALL and not says_nothing(value):
-                self.data[key] = value
-                if self.part is not None:
-                    self.part.know().CopyFrom(self._lifted(position))
-        if name and name != self.name:
-            self.name += name  # a few servers stream the name in pieces
-        if text:
-            self.arguments.append(text)
-        if self.name and (self.part is None):
-            self.begin(choice, position)
-        elif self.part is not None:
-            self.flush()
-
-    def begin(self, choice: StreamedChoice, position: int) -> None:
-        """Tell that the call begins."""
-        self.part = StreamedPart(choice, self._lifted(position))
-        self.flush()
-
-    def flush(self) -> None:
-        """Tell the arguments that have come."""
-        if self.arguments and self.part is not None:
-            text = "".join(self.arguments)
-            self.part.add(**{"text" if self.custom else "arguments_json": text})
-            self.arguments.clear()
-
-    def _lifted(self, position: int) -> Part:
-        inner = {"name": self.name, "input" if self.custom else "arguments": ""}
-        kind = "custom" if self.custom else "function"
-        return calls.lift_call({"id": self.call_id, "type": kind, kind: inner, **self.data}, position, RESPONSE)
 
 
 class StreamedChoice:
@@ -290,12 +182,20 @@ class StreamedChoice:
             lifted.ClearField("form")
             spell(lifted, RESPONSE, reasoning.DETAILS)
             part = self._details[key] = StreamedPart(self, lifted)
-        elif isinstance(detail.get("id"), str) and part.late is None:
-            part.know().id = detail["id"]
+        else:
+            self._know_detail(part, detail)
         if isinstance(text, str) and text:
             part.add(**{delta: text.encode() if delta == "encrypted" else text})
         if isinstance(signature, str) and signature:
             part.add(signature=signature.encode())
+
+    def _know_detail(self, part: StreamedPart, detail: JsonObject) -> None:
+        """Later chunks of a detail may bring its id and format, and fields that nobody knows."""
+        rest = {name: value for name, value in detail.items() if name not in _DETAIL and not says_nothing(value)}
+        if rest:
+            late = reasoning.lift_detail({"type": detail["type"], **rest}, 0, RESPONSE)
+            late.ClearField("form")
+            part.know().MergeFrom(late)
 
     def _take_calls(self, deltas: Any, delta: Delta) -> None:
         for item in deltas if isinstance(deltas, list) else ():
@@ -361,8 +261,12 @@ class StreamedChoice:
 
     def _take_token_id(self, value: Any, delta: Delta) -> None:
         """Told with the text that it belongs to; the token that ends an answer has none."""
-        if self._text is not None and fits(value) and not delta.get("content"):
+        if delta.get("content"):
+            return
+        if self._text is not None and fits(value):
             self._text.add().logprobs.add(token_id=value)
+        else:
+            gather(self.message, "token_id", value)
 
     def _finish_reason(self, word: Any) -> None:
         # Some send a second reason with the usage; `stop` there knows less than what came before.
@@ -408,7 +312,7 @@ def _indexed(items: list[Any]) -> bool:
     return all(isinstance(item, dict) and isinstance(item.get("index"), int) for item in items)
 
 
-_CALL = frozenset({"id", "type", "index", "function", "custom"})
+_DETAIL = frozenset({"type", "index", "text", "summary", "data", "signature"})
 _DELTAS: Mapping[str, Callable[[StreamedChoice, Any, Delta], None]] = {
     "content": StreamedChoice._take_content,
     "role": StreamedChoice._take_role,

@@ -122,6 +122,8 @@ _TEXT, _IMAGE = content_pb2.MODALITY_TEXT, content_pb2.MODALITY_IMAGE
 _AUDIO, _VIDEO = content_pb2.MODALITY_AUDIO, content_pb2.MODALITY_VIDEO
 _HIT, _MISS = "usage.prompt_cache_hit_tokens", "usage.prompt_cache_miss_tokens"
 _CURRENCY = "usage.cost.currency"
+_APART = "reasoning_apart"
+_TICKS = "usage.cost_in_usd_ticks"
 
 SLOTS: tuple[Slot, ...] = (
     _field(whole, "input_tokens", "usage.prompt_tokens", "usage.input_tokens"),
@@ -209,9 +211,11 @@ def lift_usage(answer: JsonObject, usage: Usage) -> None:
                 spell(usage, RESPONSE, path)
     block = answer.get("usage")
     if isinstance(block, dict):
+        _include_reasoning(usage)
         usage.SetInParent()
         if _misses(usage) == block.get("prompt_cache_miss_tokens", -1):
             spell(usage, RESPONSE, _MISS)
+        _lift_ticks(usage, block.get("cost_in_usd_ticks"))
         if isinstance(block.get("cost"), dict) and block["cost"].get("currency") == "USD":
             spell(usage, RESPONSE, _CURRENCY)
         keep(usage, WIRE, RESPONSE, _lowered(usage).get("usage", {}), block)
@@ -245,11 +249,32 @@ def _lowered(usage: Usage) -> JsonObject:
         if value is not None:
             for path in [path for path in slot.paths if path in names] or slot.paths[:1]:
                 _set(fields, _KEYS[path], value)
+    if _APART in names:
+        _set(fields, ("usage", "completion_tokens"), usage.output_tokens - usage.reasoning_tokens)
+    if _TICKS in names:
+        ticks = next(Decimal(cost.usd) for cost in usage.costs if cost.meter == "total").scaleb(10)
+        fields["usage"].pop("cost", None)
+        _set(fields, ("usage", "cost_in_usd_ticks"), int(ticks))
     if _CURRENCY in names:
         _set(fields, ("usage", "cost", "currency"), "USD")
     if _MISS in names:
         _set(fields, ("usage", "prompt_cache_miss_tokens"), _misses(usage))
     return fields
+
+
+def _lift_ticks(usage: Usage, ticks: Any) -> None:
+    """xAI: a dollar is 10^10 ticks (docs.x.ai, cost tracking)."""
+    if type(ticks) is int and 0 <= ticks < INT64 and not any(cost.meter == "total" for cost in usage.costs):
+        usage.costs.add(meter="total", usd=format(Decimal(ticks).scaleb(-10).normalize(), "f"))
+        spell(usage, RESPONSE, _TICKS)
+
+
+def _include_reasoning(usage: Usage) -> None:
+    """xAI counts reasoning beside the completion; the sum tells. Our totals are inclusive."""
+    apart = usage.input_tokens + usage.output_tokens + usage.reasoning_tokens == usage.total_tokens
+    if usage.reasoning_tokens > 0 and apart:
+        usage.output_tokens += usage.reasoning_tokens
+        spell(usage, RESPONSE, _APART)
 
 
 def _misses(usage: Usage) -> int:
