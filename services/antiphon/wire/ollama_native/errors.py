@@ -10,7 +10,10 @@ from antiphon.wire.jsontext import JsonObject, dumps
 from antiphon.wire.plain_errors import STATUSES, changed, error_headers, named_reason, read_error
 
 _WORDS: tuple[tuple[re.Pattern[str], Reason], ...] = (
-    (re.compile(r"does not support (tools|thinking|chat|embed|images|insert|generate)", re.I), Reason.UNSUPPORTED_PARAMETER),
+    (
+        re.compile(r"does not support (tools|thinking|chat|embed|images|insert|generate)", re.I),
+        Reason.UNSUPPORTED_PARAMETER,
+    ),
     (re.compile(r"think value .* is not supported", re.I), Reason.UNSUPPORTED_PARAMETER),
     (re.compile(r"exceeds? (the |maximum )?context|input length exceeds", re.I), Reason.CONTEXT_LENGTH_EXCEEDED),
     (re.compile(r"model .*not found|no such model|pull model", re.I), Reason.MODEL_NOT_FOUND),

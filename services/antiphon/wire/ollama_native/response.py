@@ -49,8 +49,7 @@ def decode_response(reply: HttpReply) -> chat_pb2.Completion:
         raise decode_error(reply)
     if not isinstance(body.get("message"), dict):
         raise ServiceError(Reason.MALFORMED_RESPONSE, "the answer has no message")
-    completion = lift_answer(body)
-    return completion
+    return lift_answer(body)
 
 
 def lift_answer(body: JsonObject, *, called: bool = False) -> chat_pb2.Completion:

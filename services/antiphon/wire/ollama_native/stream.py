@@ -102,7 +102,7 @@ class Decoder:
             self._started = True
             completion = lift_answer({**self._head, "message": {}})
             for name in ("outputs", "usage", "provider_data", "form"):
-                completion.ClearField(name)  # type: ignore[arg-type]
+                completion.ClearField(name)
             out.append(Event(started=chat_pb2.Started(completion=completion)))
         merge(self._extra, {key: value for key, value in message.items() if key not in _SAID})
         self._read_message(message, data.get("logprobs"), out)
