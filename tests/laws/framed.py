@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from antiphon.core.errors import ServiceError
 from tests.laws.chat import SHORT, STRIDE, ChatLaws, Events, cuts, decode
 from tests.laws.recordings import Recorded
 from tests.laws.verdict import Verdict
-
-from antiphon.core.errors import ServiceError
 
 
 class FramedLaws(ChatLaws):
