@@ -7,10 +7,14 @@ import re
 from tests.laws.recordings import Recorded
 
 OTHER_ENDPOINTS: tuple[tuple[str, str], ...] = (
-    (r":(stream)?[gG]enerateContent|:countTokens|:batch\w+|/v1beta\d*/models|/interactions|fileSearchStores", "Gemini"),
-    (r"bedrock|aiplatform", "a cloud's own format"),
-    (r"/v2/(chat|embed|rerank)|/v1/tokenize", "Cohere's own format"),
-    (r"11434/api/|ollama\.com/api/", "Ollama's own format"),
+    (r":batch\w+|/interactions|fileSearchStores|googleapis\.com.*:predict", "Gemini's other endpoints"),
+    (r"bedrock-agent", "Bedrock agents and knowledge bases"),
+    (r"/model/[^/]*rerank", "rerank"),
+    (r"/model/[^/]+/invoke", "Bedrock invoke in the format of another model family"),
+    (r"api\.cohere\.\w+/v1/(chat|embed|generate|classify|summarize)", "Cohere's version 1"),
+    (r"cohere.*/tokenize", "tokenizing"),
+    (r"/api/(generate|pull|push|create|copy|delete|version)$", "Ollama beside chat, embeddings and models"),
+    (r"aiplatform", "a cloud's own format"),
     (r"/responses", "OpenAI responses"),
     (r"/batches|/batch/|/messages/batches|:batch", "batches"),
     (r"/files|/upload", "files"),

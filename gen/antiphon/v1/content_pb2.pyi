@@ -446,6 +446,7 @@ class ReasoningPart(_message.Message):
     ENCRYPTED_FIELD_NUMBER: _builtins.int
     REDACTED_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
+    CITATIONS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Readable reasoning; empty where the provider hides it."""
     summary: _builtins.bool
@@ -456,6 +457,10 @@ class ReasoningPart(_message.Message):
     """True where the provider withheld the text for safety."""
     format: _builtins.str
     """The provider's name of the encoding of text and signature, such as "anthropic-claude-v1"."""
+    @_builtins.property
+    def citations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Citation]:
+        """Where the provider found what the reasoning says."""
+
     def __init__(
         self,
         *,
@@ -464,10 +469,11 @@ class ReasoningPart(_message.Message):
         encrypted: _builtins.bytes = ...,
         redacted: _builtins.bool = ...,
         format: _builtins.str = ...,
+        citations: _abc.Iterable[Global___Citation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["encrypted", b"encrypted", "format", b"format", "redacted", b"redacted", "summary", b"summary", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "encrypted", b"encrypted", "format", b"format", "redacted", b"redacted", "summary", b"summary", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

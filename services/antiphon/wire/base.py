@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from antiphon.core.errors import ServiceError
-from antiphon.v1 import chat_pb2, usage_pb2
+from antiphon.v1 import chat_pb2, embeddings_pb2, models_pb2, usage_pb2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,3 +110,30 @@ class CountsTokens(Protocol):
 
     def decode_count_response(self, reply: HttpReply, /) -> chat_pb2.CountTokensResponse:
         """The count in a reply. Raises ServiceError."""
+
+
+class EmbeddingsWire(Protocol):
+    """A format of embeddings, as the side that asks uses it."""
+
+    def encode_request(self, request: embeddings_pb2.EmbedRequest, /) -> HttpCall:
+        """The request for the provider; `request.model` is the provider's own name. Raises ServiceError."""
+
+    def decode_response(self, reply: HttpReply, /) -> embeddings_pb2.EmbedResponse:
+        """The vectors in a successful reply. Raises ServiceError."""
+
+    def decode_error(self, reply: HttpReply, /) -> ServiceError:
+        """The meaning of an unsuccessful reply."""
+
+
+class ModelsWire(Protocol):
+    """A format of model lists, as the side that asks uses it."""
+
+    def encode_list_request(self) -> HttpCall:
+        """The request for the list."""
+
+    def decode_list(self, reply: HttpReply, /) -> models_pb2.ListModelsResponse:
+        """The models in a successful reply, with `provider_model_id`, and the token of a next page. Raises
+        ServiceError."""
+
+    def decode_error(self, reply: HttpReply, /) -> ServiceError:
+        """The meaning of an unsuccessful reply."""

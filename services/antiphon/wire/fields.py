@@ -60,7 +60,7 @@ def whole_text(text: str) -> str:
 class Fields:
     """One object of the wire: JSON key = field of the message."""
 
-    def __init__(self, message: type[Message], **names: str) -> None:
+    def __init__(self, message: type[Message], /, **names: str) -> None:
         self._rows: list[tuple[str, str, bool, bool, _Kind]] = []
         for key, name in names.items():
             field = message.DESCRIPTOR.fields_by_name[name]

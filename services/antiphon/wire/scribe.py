@@ -41,6 +41,10 @@ _HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "reasoning.include_encrypted": (False,),
 }
 """Values that change nothing where a wire cannot say the field."""
+_HINTS = frozenset({"cache.key", "cache.retention", "cache.mode", "cache.breakpoint", "include"})
+_HINTS |= {"reasoning.include_encrypted"}
+"""Fields without which the answer is the same: what it costs, and what is told beside it. They are left out with a
+warning."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,4 +131,7 @@ def _refuse(path: str, value: Any, said: frozenset[str], scribe: Scribe, who: st
     plain = list(value) if path == "output_modalities" else value
     if plain in _HARMLESS.get(path, ()) or (path == "response_format" and value.HasField("text")):
         return
-    scribe.unsupported(f"spec.{path}", f"{who} cannot say this")
+    if path in _HINTS:
+        scribe.omit(f"spec.{path}", f"{who} cannot say this; the answer is the same without it")
+    else:
+        scribe.unsupported(f"spec.{path}", f"{who} cannot say this")

@@ -79,7 +79,7 @@ class Blocks:
         if kind is None:
             writer.unsupported(path, "has no kind; set text, media, ...")
             return None
-        block = _LOWER[kind](part, writer, path)
+        block = _LOWER.get(kind, _lower_foreign)(part, writer, path)
         if block is not None:
             lower_cache(part, block)
             if part.signature and "signature" not in block and writer.direction == RESPONSE:
@@ -294,6 +294,10 @@ def _lower_opaque(part: content_pb2.Part, writer: Writer, path: str) -> JsonObje
         return None
     value = loads(part.opaque.data)
     return value if isinstance(value, dict) else {"type": part.opaque.type}
+
+
+def _lower_foreign(part: content_pb2.Part, writer: Writer, path: str) -> None:
+    writer.unsupported(path, f"a {part.WhichOneof('kind')} belongs to another wire; leave it out")
 
 
 def _lower_as_text(part: content_pb2.Part, writer: Writer, path: str) -> JsonObject:
