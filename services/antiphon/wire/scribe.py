@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from antiphon.core.errors import Reason, invalid
-from antiphon.v1 import chat_pb2, content_pb2
+from antiphon.v1 import chat_pb2, content_pb2, tools_pb2
 from antiphon.wire.anthropic_messages.writer import sorted_text
 from antiphon.wire.jsontext import JsonObject, loads
 from antiphon.wire.remainder import keep, restore
@@ -123,6 +123,19 @@ def refuse_unsaid(spec: chat_pb2.ChatSpec, said: frozenset[str], scribe: Scribe,
                 _refuse(f"{descriptor.name}.{inner.name}", part, said, scribe, who)
         elif descriptor.name not in _ALWAYS:
             _refuse(descriptor.name, value, said, scribe, who)
+
+
+def refuse_unsaid_function(tool: tools_pb2.Tool, said: frozenset[str], scribe: Scribe, path: str, who: str) -> None:
+    """Note every set field of a function, and of the tool around it, that is not among `said`."""
+    for descriptor, value in tool.function.ListFields():
+        if descriptor.name not in said | {"name", "description", "parameters_schema_json"} and value:
+            where = f"{path}.function.{descriptor.name}"
+            if descriptor.name == "eager_input_streaming":
+                scribe.omit(where, f"{who} streams arguments as it likes")
+            else:
+                scribe.unsupported(where, f"{who} cannot say this of a tool")
+    if tool.allowed_callers:
+        scribe.unsupported(f"{path}.allowed_callers", f"{who} lets the model alone call tools")
 
 
 def _refuse(path: str, value: Any, said: frozenset[str], scribe: Scribe, who: str) -> None:

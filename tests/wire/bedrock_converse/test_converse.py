@@ -7,6 +7,7 @@ import copy
 import json
 from typing import Any
 
+import botocore.eventstream
 import botocore.loaders
 import botocore.model
 import botocore.parsers
@@ -21,7 +22,7 @@ from antiphon.wire.bedrock_converse import BedrockConverse
 from antiphon.wire.eventstream import exception_frame
 from antiphon.wire.jsontext import loads
 from tests.laws.bedrock import BedrockConverseLaws
-from tests.laws.chat import decode, written
+from tests.laws.chat import decode, spoken, written
 from tests.laws.verdict import first_difference
 from tests.wire.bedrock_converse.samples import (
     ANSWERS,
@@ -91,6 +92,28 @@ def test_an_answer_is_read_by_amazons_own_parser(name: str) -> None:
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_stream_folds_to_one_answer_however_it_is_cut(name: str) -> None:
     assert stream_failures(LAWS, URL, STREAMS[name]) == ([], 0)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_is_read_by_amazons_own_parser(name: str) -> None:
+    events, _ = decode(WIRE, [STREAMS[name]])
+    body = written(WIRE, events)
+    shape = SERVICE.operation_model("ConverseStream").output_shape.members["stream"]
+    parser = botocore.parsers.create_parser("rest-json")
+    read = list(botocore.eventstream.EventStream(_Raw(body), shape, parser._event_stream_parser, "ConverseStream"))
+    text = "".join(event.get("contentBlockDelta", {}).get("delta", {}).get("text", "") for event in read)
+    assert text == spoken(fold(events))["text"]
+    assert [key for event in read for key in event][-2:] == ["messageStop", "metadata"]
+
+
+class _Raw:
+    """A body as Amazon's reader takes it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self) -> list[bytes]:
+        return [self._body]
 
 
 @pytest.mark.parametrize("name", [name for name in ANSWERS if name != "nothing"])

@@ -10,7 +10,7 @@ from antiphon.wire.bedrock_converse.blocks import CACHE_POINT, is_plain_point, l
 from antiphon.wire.bedrock_converse.spelling import WIRE, Family, family, reader
 from antiphon.wire.jsontext import JsonObject, text_of
 from antiphon.wire.jsontext import loads as load
-from antiphon.wire.scribe import REQUEST, Scribe
+from antiphon.wire.scribe import REQUEST, Scribe, refuse_unsaid_function
 
 _SPEC = Fields(tools_pb2.FunctionTool, name="name", description="description", strict="strict")
 _SYSTEM: Mapping[str, str] = {"nova_code_interpreter": "code_execution", "nova_grounding": "web_search"}
@@ -91,6 +91,7 @@ def _lift_tool(item: JsonObject, tool: tools_pb2.Tool, place: Place) -> None:
 def _lower_tool(tool: tools_pb2.Tool, model: str, scribe: Scribe, path: str) -> JsonObject | None:
     kind = tool.WhichOneof("tool") or ""
     if kind == "function":
+        refuse_unsaid_function(tool, frozenset({"strict"}), scribe, path, "Bedrock")
         spec = _SPEC.lower(tool.function, {"name": tool.function.name})
         if not scribe.spelled(tool, _NO_SCHEMA):
             text = tool.function.parameters_schema_json

@@ -10,7 +10,7 @@ from antiphon.wire.cohere_v2.messages import is_document, lift_message, lower_me
 from antiphon.wire.cohere_v2.sources import lift_document, lower_document
 from antiphon.wire.cohere_v2.spelling import DEFAULT, WIRE, Quirks, reader
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, text_of
-from antiphon.wire.scribe import Scribe, refuse_unsaid, strict_by
+from antiphon.wire.scribe import Scribe, refuse_unsaid, refuse_unsaid_function, strict_by
 
 _SPEC = Fields(chat_pb2.ChatSpec, max_tokens="max_output_tokens", priority="priority")
 _SAMPLING = Fields(
@@ -151,6 +151,7 @@ def _lower_tools(spec: chat_pb2.ChatSpec, body: JsonObject, scribe: Scribe) -> N
         if tool.HasField("function"):
             if allowed and tool.function.name not in allowed:
                 continue  # a tool that may not be called need not be told
+            refuse_unsaid_function(tool, frozenset({"strict"}), scribe, f"spec.tools[{number}]", "Cohere")
             tools.append(scribe.restore(tool, _lowered_tool(tool)))
             strict.add(tool.function.strict)
         elif tool.HasField("provider") and tool.provider.wire == WIRE:

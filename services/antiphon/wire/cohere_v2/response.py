@@ -121,9 +121,9 @@ def lift_logprobs(items: Json) -> list[content_pb2.TokenLogprob]:
 
 
 def lower_logprobs(tokens: list[content_pb2.TokenLogprob]) -> list[JsonObject]:
-    """`logprobs`; a token without a text belongs to the one before it."""
+    """`logprobs`; a token without a text belongs to the one before it. What is not known to be likely is not told."""
     items: list[JsonObject] = []
-    for token in tokens:
+    for token in (token for token in tokens if token.HasField("logprob")):
         if token.token or not items:
             items.append({"text": token.token, "token_ids": [], "logprobs": []})
         if token.HasField("token_id"):

@@ -56,6 +56,8 @@ def lift_message(data: JsonObject, place: Place) -> content_pb2.Message:
 
 def lower_messages(message: content_pb2.Message, scribe: Scribe, path: str) -> list[JsonObject]:
     """The wire's messages of one message: a result of a tool is a message of its own."""
+    if message.name:
+        scribe.unsupported(f"{path}.name", "Ollama takes no names of participants; say it in the text")
     results = [part for part in message.parts if part.WhichOneof("kind") == "tool_result" and not provider_run(part)]
     if not results:
         return [scribe.restore(message, _lowered(message, scribe, path))]

@@ -11,7 +11,7 @@ from antiphon.wire.base import ChatCall, HttpCall
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, text_of
 from antiphon.wire.ollama_native.messages import lift_message, lower_messages
 from antiphon.wire.ollama_native.spelling import DEFAULT, WIRE, Quirks, reader
-from antiphon.wire.scribe import Scribe, refuse_unsaid, strict_by
+from antiphon.wire.scribe import Scribe, refuse_unsaid, refuse_unsaid_function, strict_by
 
 _OPTIONS = Fields(
     chat_pb2.Sampling,
@@ -209,6 +209,7 @@ def _lower_tools(spec: chat_pb2.ChatSpec, scribe: Scribe) -> list[JsonObject]:
     out: list[JsonObject] = []
     for number, tool in enumerate(spec.tools):
         if tool.HasField("function"):
+            refuse_unsaid_function(tool, frozenset({"strict"}), scribe, f"spec.tools[{number}]", "Ollama")
             out.append(scribe.restore(tool, _lowered_tool(tool)))
         elif tool.HasField("provider") and tool.provider.wire == WIRE:
             out.append(loads(tool.provider.config_json))

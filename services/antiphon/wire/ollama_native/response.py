@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -144,6 +144,11 @@ def lift_time(value: Json, target: Timestamp) -> str:
     return "" if value.endswith("Z") else value[-6:]
 
 
+def lower_logprobs(tokens: Iterable[content_pb2.TokenLogprob]) -> list[JsonObject]:
+    """`logprobs`; some providers tell tokens without how likely they were, and this wire cannot."""
+    return [lower_token(token) for token in tokens if token.HasField("logprob")]
+
+
 def _lift_time(value: Json, completion: chat_pb2.Completion, scribe: Scribe) -> None:
     zone = lift_time(value, completion.create_time)
     if not completion.create_time.ListFields():
@@ -169,7 +174,7 @@ def _lowered_head(completion: chat_pb2.Completion, scribe: Scribe) -> JsonObject
         body["done_reason"] = word
     lower_usage(completion.usage, body)
     parts = [part for message in output.messages for part in message.parts if part.HasField("text")]
-    tokens = [lower_token(token) for part in parts for token in part.text.logprobs]
+    tokens = lower_logprobs([token for part in parts for token in part.text.logprobs])
     if tokens:
         body["logprobs"] = tokens
     return body

@@ -16,9 +16,9 @@ from antiphon.wire.jsontext import JsonObject, dumps, loads
 from antiphon.wire.ndjson import LineParser
 from antiphon.wire.ollama_native.errors import error_line, line_error
 from antiphon.wire.ollama_native.messages import is_client_call, lift_call, lift_image, lower_answer, lower_call
-from antiphon.wire.ollama_native.response import lift_answer, lift_usage, lower_head, one_answer
+from antiphon.wire.ollama_native.response import lift_answer, lift_usage, lower_head, lower_logprobs, one_answer
 from antiphon.wire.ollama_native.spelling import answerer
-from antiphon.wire.openai_chat.logprobs import is_list, lift_token, lower_token
+from antiphon.wire.openai_chat.logprobs import is_list, lift_token
 from antiphon.wire.plain_text import as_text
 from antiphon.wire.remainder import merge
 
@@ -199,7 +199,7 @@ class Encoder:
             self._held[key] = content_pb2.Part()
             self._held[key].CopyFrom(started.part)
         elif text := _said(started.part):
-            yield self._text(kind, text, [lower_token(token) for token in started.part.text.logprobs])
+            yield self._text(kind, text, lower_logprobs(started.part.text.logprobs))
 
     def _part_delta(self, event: Event) -> Iterator[bytes]:
         delta = event.part_delta
@@ -207,7 +207,7 @@ class Encoder:
         held = self._held.get(key)
         match delta.WhichOneof("delta"):
             case "text" if held is None:
-                yield self._text(self._kinds.get(key, "text"), delta.text, [lower_token(x) for x in delta.logprobs])
+                yield self._text(self._kinds.get(key, "text"), delta.text, lower_logprobs(delta.logprobs))
             case "text" if held is not None:
                 held.tool_call.text += delta.text
             case "arguments_json" if held is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from antiphon.v1 import chat_pb2, content_pb2, tools_pb2
-from antiphon.wire.fields import Fields, Place, object_at, objects, whole_text
+from antiphon.wire.fields import REQUEST, Fields, Place, object_at, objects, whole_text
 from antiphon.wire.jsontext import Json, JsonObject
 from antiphon.wire.openai_responses.choice import lift_choice, lower_choice
 from antiphon.wire.openai_responses.content import lift_element, lower_element, seconds, text_part, ttl_word
@@ -264,7 +264,7 @@ def _lift_state(body: JsonObject, spec: ChatSpec, place: Place) -> None:
 
 def _lower_state(spec: ChatSpec, body: JsonObject, writer: Writer) -> None:
     if spec.conversation_id:
-        wrapped = spelled(spec, _CONVERSATION, writer.direction)
+        wrapped = writer.direction != REQUEST or spelled(spec, _CONVERSATION, REQUEST)
         body["conversation"] = {"id": spec.conversation_id} if wrapped else spec.conversation_id
     if spec.HasField("prompt_template"):
         prompt = _PROMPT.lower(spec.prompt_template, {"id": spec.prompt_template.id})

@@ -35,6 +35,8 @@ class Grown:
     def __init__(self, part: Part) -> None:
         self._part = Part()
         self._part.CopyFrom(part)
+        self.kind = part.WhichOneof("kind")
+        self.is_summary = part.reasoning.summary
         self._texts: list[str] = []
         self._arguments: list[str] = []
         self._bytes: dict[str, list[bytes]] = {}
@@ -217,7 +219,7 @@ class WrittenMessage(Written):
         return lower_message(self._about, parts, self._writer, "outputs[0]", first=True)
 
     def _say(self, grown: Grown, text: str, tokens: list[JsonObject]) -> JsonObject:
-        if grown.part().HasField("refusal"):
+        if grown.kind == "refusal":
             return self._at(grown, "refusal.delta", delta=text)
         return self._at(grown, "output_text.delta", delta=text, logprobs=tokens)
 
@@ -247,19 +249,19 @@ class WrittenReasoning(Written):
         if part.reasoning.summary:
             yield self._at(grown, "reasoning_summary_part.added", part={"type": "summary_text", "text": ""})
         if part.reasoning.text:
-            yield self._at(grown, self._kind(part, "delta"), delta=part.reasoning.text)
+            yield self._at(grown, self._kind(grown, "delta"), delta=part.reasoning.text)
 
     def delta(self, grown: Grown, delta: chat_pb2.PartDelta) -> Iterator[JsonObject]:
         """See Written."""
         if delta.HasField("text") and delta.text:
-            yield self._at(grown, self._kind(grown.part(), "delta"), delta=delta.text)
+            yield self._at(grown, self._kind(grown, "delta"), delta=delta.text)
 
     def part_done(self, grown: Grown) -> Iterator[JsonObject]:
         """See Written."""
         part = grown.part()
         text = part.reasoning.text
         if text or part.reasoning.summary:
-            yield self._at(grown, self._kind(part, "done"), text=text)
+            yield self._at(grown, self._kind(grown, "done"), text=text)
         if part.reasoning.summary:
             yield self._at(grown, "reasoning_summary_part.done", part={"type": "summary_text", "text": text})
 
@@ -274,13 +276,12 @@ class WrittenReasoning(Written):
     def _lowered(self, parts: list[Part]) -> JsonObject:
         return self._writer.restore(parts[-1], reasoning.lowered(parts, self._writer))
 
-    def _kind(self, part: Part, what: str) -> str:
-        return f"reasoning_summary_text.{what}" if part.reasoning.summary else f"reasoning_text.{what}"
+    def _kind(self, grown: Grown, what: str) -> str:
+        return f"reasoning_summary_text.{what}" if grown.is_summary else f"reasoning_text.{what}"
 
     def _at(self, grown: Grown, kind: str, **values: object) -> JsonObject:
-        is_summary = grown.part().reasoning.summary
-        same = [other for other in self.parts if other.part().reasoning.summary == is_summary]
-        name = "summary_index" if is_summary else "content_index"
+        same = [other for other in self.parts if other.is_summary == grown.is_summary]
+        name = "summary_index" if grown.is_summary else "content_index"
         return self._event(kind, **{name: same.index(grown)}, **values)
 
 
