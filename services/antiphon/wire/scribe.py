@@ -1,46 +1,23 @@
 """What one encoding or decoding carries along: the wire, the direction, and what the wire cannot say.
 
 Every codec that lowers an object needs the same four things: to note what is left out, to keep a remainder, to put it
-back, and to name a spelling. The fields that a wire can say are an allow-list, so that a field which the contract gains
-later is refused by every wire until its codec learns it, and never dropped in silence.
+back, and to name a spelling.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from antiphon.core.errors import Reason, invalid
-from antiphon.v1 import chat_pb2, content_pb2, tools_pb2
+from antiphon.v1 import chat_pb2, tools_pb2
 from antiphon.wire.anthropic_messages.writer import sorted_text
 from antiphon.wire.jsontext import JsonObject, loads
 from antiphon.wire.remainder import keep, restore
+from antiphon.wire.unsaid import unsaid
 
 REQUEST, RESPONSE = "request", "response"
 
-_ALWAYS = frozenset(
-    {"model", "messages", "tools", "tool_choice", "idempotency_key", "on_unsupported", "provider_data", "form"}
-)
-"""Fields that every codec handles itself, or that no provider is meant to see."""
-_NESTED = frozenset({"sampling", "reasoning", "cache"})
-"""Fields of which a wire may say only a part."""
-_HARMLESS: Mapping[str, tuple[Any, ...]] = {
-    "n": (0, 1),
-    "store": (False,),
-    "parallel_tool_calls": (True,),
-    "output_modalities": ([content_pb2.MODALITY_TEXT],),
-    "sampling.min_p": (0.0,),
-    "sampling.frequency_penalty": (0.0,),
-    "sampling.presence_penalty": (0.0,),
-    "sampling.repetition_penalty": (0.0, 1.0),
-    "sampling.typical_p": (1.0,),
-    "sampling.logprobs": (False,),
-    "sampling.top_logprobs": (0,),
-    "reasoning.exclude": (False,),
-    "reasoning.include_encrypted": (False,),
-}
-"""Values that change nothing where a wire cannot say the field."""
 _HINTS = frozenset({"cache.key", "cache.retention", "cache.mode", "cache.breakpoint", "include"})
 _HINTS |= {"reasoning.include_encrypted"}
 """Fields without which the answer is the same: what it costs, and what is told beside it. They are left out with a
@@ -115,14 +92,12 @@ def strict_by(spec: chat_pb2.ChatSpec) -> bool:
 
 
 def refuse_unsaid(spec: chat_pb2.ChatSpec, said: frozenset[str], scribe: Scribe, who: str) -> None:
-    """Note every set field of `spec` that is not among `said`. `said` holds names, or names as "sampling.top_k" of the
-    messages of which a wire says a part. A value that changes nothing is no loss."""
-    for descriptor, value in spec.ListFields():
-        if descriptor.name in _NESTED:
-            for inner, part in value.ListFields():
-                _refuse(f"{descriptor.name}.{inner.name}", part, said, scribe, who)
-        elif descriptor.name not in _ALWAYS:
-            _refuse(descriptor.name, value, said, scribe, who)
+    """Note every set field of `spec` that is not among `said`; see `unsaid`."""
+    for path in unsaid(spec, said):
+        if path in _HINTS:
+            scribe.omit(f"spec.{path}", f"{who} cannot say this; the answer is the same without it")
+        else:
+            scribe.unsupported(f"spec.{path}", f"{who} cannot say this")
 
 
 def refuse_unsaid_function(tool: tools_pb2.Tool, said: frozenset[str], scribe: Scribe, path: str, who: str) -> None:
@@ -136,15 +111,3 @@ def refuse_unsaid_function(tool: tools_pb2.Tool, said: frozenset[str], scribe: S
                 scribe.unsupported(where, f"{who} cannot say this of a tool")
     if tool.allowed_callers:
         scribe.unsupported(f"{path}.allowed_callers", f"{who} lets the model alone call tools")
-
-
-def _refuse(path: str, value: Any, said: frozenset[str], scribe: Scribe, who: str) -> None:
-    if path in said:
-        return
-    plain = list(value) if path == "output_modalities" else value
-    if plain in _HARMLESS.get(path, ()) or (path == "response_format" and value.HasField("text")):
-        return
-    if path in _HINTS:
-        scribe.omit(f"spec.{path}", f"{who} cannot say this; the answer is the same without it")
-    else:
-        scribe.unsupported(f"spec.{path}", f"{who} cannot say this")

@@ -229,7 +229,6 @@ GRAMMAR = tools_pb2.ResponseFormat(grammar=tools_pb2.Grammar(syntax="lark"))
         ({"parallel_tool_calls": False, "tools": [FUNCTION]}, "spec.parallel_tool_calls"),
         ({"sampling": chat_pb2.Sampling(min_p=0.1)}, "spec.sampling.min_p"),
         ({"sampling": chat_pb2.Sampling(logit_bias={5: 1.0})}, "spec.sampling.logit_bias"),
-        ({"cache": chat_pb2.CachePolicy(retention="24h")}, "spec.cache.retention"),
         ({"audio": chat_pb2.AudioOutput(voice="Kore", format="mp3")}, "spec.audio.format"),
         ({"media_detail": "huge"}, "spec.media_detail"),
         ({"response_format": GRAMMAR}, "spec.response_format.grammar"),
@@ -250,6 +249,11 @@ def test_what_google_cannot_be_told_is_refused_or_noted(fields: Json, path: str 
     assert caught.value.violations[0].field == path
     spec.on_unsupported = chat_pb2.UNSUPPORTED_POLICY_WARN
     assert [warning.field for warning in WIRE.encode_request(spec, stream=False).warnings] == [path]
+
+
+def test_a_hint_that_google_has_no_word_for_is_noted() -> None:
+    spec = _spec(cache=chat_pb2.CachePolicy(retention="24h"))
+    assert [warning.field for warning in WIRE.encode_request(spec, stream=False).warnings] == ["spec.cache.retention"]
 
 
 def test_vertex_takes_labels_and_streams_arguments() -> None:

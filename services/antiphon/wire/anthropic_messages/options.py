@@ -7,6 +7,7 @@ from antiphon.wire.anthropic_messages.cache import lift_breakpoint, lower_breakp
 from antiphon.wire.anthropic_messages.fields import REQUEST, Fields, Place, object_at, spell, spelled, whole_text
 from antiphon.wire.anthropic_messages.writer import Writer
 from antiphon.wire.jsontext import JsonObject, loads, text_of
+from antiphon.wire.unsaid import unsaid
 
 _SPEC = Fields(
     chat_pb2.ChatSpec,
@@ -159,6 +160,21 @@ def _lower_choice(spec: chat_pb2.ChatSpec, writer: Writer) -> JsonObject | None:
     return choice or None
 
 
+_SAID = frozenset(
+    {
+        "parallel_tool_calls", "response_format", "sampling.temperature", "sampling.top_p", "sampling.top_k",
+        "sampling.min_p", "sampling.frequency_penalty", "sampling.presence_penalty", "sampling.repetition_penalty",
+        "sampling.seed", "sampling.stop", "sampling.logit_bias", "sampling.logprobs", "sampling.top_logprobs",
+        "max_output_tokens", "n", "reasoning.effort", "reasoning.budget_tokens", "reasoning.display",
+        "reasoning.adaptive", "reasoning.enabled", "reasoning.exclude", "output_modalities", "audio", "verbosity",
+        "cache.key", "cache.retention", "cache.cached_content", "cache.breakpoint", "service_tier", "end_user_id",
+        "metadata", "previous_response_id", "store", "prediction", "safety", "moderation_model", "container",
+        "context_management", "inference_region", "speed", "task_budget", "provider_features"
+    }
+)  # fmt: skip
+"""Fields of a request that this wire says, or refuses by itself; every other one is refused for it."""
+
+
 def unsayable(spec: chat_pb2.ChatSpec, writer: Writer) -> None:
     """Note every set field of `spec` that this wire has no word for. A value that changes nothing is no loss."""
     sampling, cache = spec.sampling, spec.cache
@@ -187,3 +203,5 @@ def unsayable(spec: chat_pb2.ChatSpec, writer: Writer) -> None:
     ):
         if lost:
             writer.unsupported(f"spec.{path}", "Anthropic's Messages API cannot say this; leave it out")
+    for path in unsaid(spec, _SAID):
+        writer.unsupported(f"spec.{path}", "Anthropic's Messages API cannot say this; leave it out")

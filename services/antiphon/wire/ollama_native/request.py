@@ -38,7 +38,7 @@ _SAID = frozenset(
         *(f"sampling.{name}" for name in ("repetition_penalty", "frequency_penalty", "presence_penalty", "seed")),
         *(f"sampling.{name}" for name in ("stop", "logprobs", "top_logprobs")),
         *("max_output_tokens", "runtime", "response_format", "parallel_tool_calls"),
-        *("reasoning.enabled", "reasoning.effort", "reasoning.adaptive", "reasoning.display"),
+        *("reasoning.enabled", "reasoning.effort", "reasoning.adaptive"),
     }
 )
 _EFFORTS: Mapping[str, Json] = {"none": False, "minimal": "low", "xhigh": "high", "max": "high"}

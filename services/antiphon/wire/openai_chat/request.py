@@ -26,6 +26,7 @@ from antiphon.wire.openai_chat.tools import (
     lower_tools,
 )
 from antiphon.wire.remainder import keep, restore
+from antiphon.wire.unsaid import unsaid
 
 ChatSpec = chat_pb2.ChatSpec
 
@@ -93,6 +94,20 @@ FIELDS: tuple[Field, ...] = (
     Field("audio.format", str, ("audio.format",)),
     Field("moderation_model", str, ("moderation.model",)),
 )
+SAID = frozenset(
+    {
+        "parallel_tool_calls", "response_format", "sampling.temperature", "sampling.top_p", "sampling.top_k",
+        "sampling.min_p", "sampling.frequency_penalty", "sampling.presence_penalty", "sampling.repetition_penalty",
+        "sampling.seed", "sampling.stop", "sampling.logit_bias", "sampling.logprobs", "sampling.top_logprobs",
+        "max_output_tokens", "n", "reasoning.effort", "reasoning.budget_tokens", "reasoning.display",
+        "reasoning.include_encrypted", "reasoning.adaptive", "reasoning.enabled", "reasoning.exclude",
+        "output_modalities", "audio", "verbosity", "cache.key",
+        "cache.retention", "cache.cached_content", "cache.breakpoint", "service_tier",
+        "end_user_id", "metadata", "previous_response_id", "store", "prediction", "safety", "moderation_model"
+    }
+)  # fmt: skip
+"""Fields of a request that this wire says, or refuses by itself; every other one is refused for it."""
+
 UNSAYABLE: tuple[tuple[str, Callable[[ChatSpec], bool]], ...] = (
     ("spec.previous_response_id", lambda spec: bool(spec.previous_response_id)),
     ("spec.safety", lambda spec: bool(spec.safety)),
@@ -154,6 +169,8 @@ def _lowered(spec: ChatSpec, quirks: Quirks, gaps: Gaps, *, stream: bool) -> Jso
     for path, is_said in UNSAYABLE:
         if is_said(spec):
             gaps.lacks(path, "OpenAI's chat format has no field for it")
+    for path in unsaid(spec, SAID):
+        gaps.lacks(f"spec.{path}", "OpenAI's chat format has no field for it")
     _lower_rest(data, spec, quirks, gaps)
     data |= lower_tools(spec, quirks, gaps)
     data |= lower_choice(spec, quirks, gaps)

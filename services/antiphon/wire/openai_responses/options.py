@@ -12,6 +12,7 @@ from antiphon.wire.openai_responses.content import lift_element, lower_element, 
 from antiphon.wire.openai_responses.spelling import spell, spelled
 from antiphon.wire.openai_responses.tools import lift_tools, lower_tools
 from antiphon.wire.openai_responses.writer import Writer
+from antiphon.wire.unsaid import unsaid
 
 ChatSpec = chat_pb2.ChatSpec
 
@@ -129,11 +130,31 @@ def lower_options(spec: ChatSpec, body: JsonObject, writer: Writer) -> None:
         body["moderation"] = {"model": spec.moderation_model}
 
 
+_SAID = frozenset(
+    {
+        "parallel_tool_calls", "response_format", "sampling.temperature", "sampling.top_p", "sampling.top_k",
+        "sampling.min_p", "sampling.frequency_penalty", "sampling.presence_penalty", "sampling.repetition_penalty",
+        "sampling.seed", "sampling.stop", "sampling.logit_bias", "sampling.logprobs", "sampling.top_logprobs",
+        "sampling.typical_p", "max_output_tokens", "n", "reasoning.effort", "reasoning.budget_tokens",
+        "reasoning.display", "reasoning.include_encrypted", "reasoning.enabled", "reasoning.context",
+        "reasoning.mode", "output_modalities", "audio", "verbosity", "cache.key", "cache.retention",
+        "cache.cached_content", "cache.breakpoint", "cache.mode", "cache.ttl", "service_tier", "end_user_id",
+        "metadata", "previous_response_id", "store", "prediction", "safety", "moderation_model", "container",
+        "context_management", "inference_region", "speed", "task_budget", "guardrail", "citation_mode",
+        "conversation_id", "background", "truncation", "max_tool_calls", "include", "prompt_template",
+        "stream_padding"
+    }
+)  # fmt: skip
+"""Fields of a request that this wire says, or refuses by itself; every other one is refused for it."""
+
+
 def unsayable(spec: ChatSpec, writer: Writer) -> None:
     """Note the options that the wire has no field for."""
     for path, is_said, why in _UNSAYABLE:
         if is_said(spec):
             writer.unsupported(path, why)
+    for path in unsaid(spec, _SAID):
+        writer.unsupported(f"spec.{path}", "this wire has no field for it")
 
 
 def _lift_reasoning(given: JsonObject, spec: ChatSpec, place: Place) -> None:
