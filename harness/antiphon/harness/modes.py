@@ -52,6 +52,8 @@ class RecordingCall:
 
     `pace` multiplies the recorded delays: 1 as recorded, 0.5 twice as fast, 0 none. `cassette` is
     `name` or `provider/name` without suffix; `provider` is the folder for a bare name when recording.
+    `chunking` and `fault` are for the shapers that know those words. `repeat` says whether the last equal
+    recording answers again once all are used up.
     """
 
     mode: Mode | None = None
@@ -60,10 +62,13 @@ class RecordingCall:
     pace: float | None = None
     provider: str | None = None
     scenario: str | None = None
+    chunking: str | None = None
+    fault: str | None = None
+    repeat: bool | None = None
 
     def __post_init__(self) -> None:
         """Read the words of mode and pace, so that `mode="record"` can't pass for something else."""
-        for name in ("session", "cassette", "provider", "scenario"):
+        for name in ("session", "cassette", "provider", "scenario", "chunking", "fault"):
             if not isinstance(getattr(self, name), (str, type(None))):
                 raise BadRecordingCall(f"the recording setting {name!r} must be text")
         if self.mode is not None:

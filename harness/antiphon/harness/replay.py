@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
 from antiphon.harness.errors import RecordingEnded
-from antiphon.harness.interaction import REPLAYABLE, Answer
+from antiphon.harness.interaction import REPLAYABLE
 from antiphon.harness.modes import EXTENSION, Outcome
-from antiphon.harness.store import Recording
+from antiphon.harness.playback import Playback
 
 _YIELD_EVERY: Final = 32
 """Without pace, other tasks get their turn after so many chunks, as they would between socket reads."""
@@ -53,13 +53,13 @@ class Pacer:
 class PacedStream(httpx.AsyncByteStream):
     """The body of a recording, chunk for chunk, then its failure if it has one."""
 
-    def __init__(self, recording: Recording, pacer: Pacer, request: httpx.Request) -> None:
-        self._recording = recording
+    def __init__(self, playback: Playback, pacer: Pacer, request: httpx.Request) -> None:
+        self._playback = playback
         self._pacer = pacer
         self._request = request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        answer = self._recording.interaction.answer
+        answer = self._playback.answer
         chunks = answer.chunks if answer.chunks is not None else ((0.0, len(answer.body)),)
         start = 0
         for number, (delay, length) in enumerate(chunks):
@@ -71,50 +71,38 @@ class PacedStream(httpx.AsyncByteStream):
             start += length
         if answer.outcome is not Outcome.COMPLETE:
             await self._pacer.wait(answer.failure.after_ms if answer.failure is not None else 0.0)
-            raise failure_of(self._recording, self._request)
+            raise failure_of(self._playback, self._request)
 
 
-async def play(recording: Recording, request: httpx.Request, *, pace: float) -> httpx.Response:
-    """Return the recorded response, its body still to be streamed, or raise the recorded error."""
-    answer = recording.interaction.answer
+async def play(playback: Playback, request: httpx.Request, *, pace: float) -> httpx.Response:
+    """Return the response, its body still to be streamed, or raise the error that it stands for."""
+    answer = playback.answer
     pacer = Pacer(request, pace)
     if not answer.answered:
         await pacer.wait(answer.failure.after_ms if answer.failure is not None else 0.0)
-        raise failure_of(recording, request)
+        raise failure_of(playback, request)
     await pacer.wait(answer.headers_ms)
     return httpx.Response(
         answer.status,
         headers=list(answer.headers),
-        stream=PacedStream(recording, pacer, request),
+        stream=PacedStream(playback, pacer, request),
         extensions={
             "http_version": answer.http_version.encode("ascii", "replace"),
             "reason_phrase": answer.reason.encode("ascii", "replace"),
-            EXTENSION: label(recording),
+            EXTENSION: dict(playback.said),
         },
         request=request,
     )
 
 
-def label(recording: Recording) -> dict[str, Any]:
-    """Return what `response.extensions["antiphon"]` says of a replayed answer."""
-    answer: Answer = recording.interaction.answer
-    return {
-        "replayed": True,
-        "cassette": recording.cassette,
-        "position": recording.position,
-        "outcome": answer.outcome.value,
-        "origin": answer.provenance.origin if answer.provenance is not None else "recorded",
-    }
-
-
-def failure_of(recording: Recording, request: httpx.Request) -> httpx.TransportError:
+def failure_of(playback: Playback, request: httpx.Request) -> httpx.TransportError:
     """Return the error that ended the recorded exchange."""
-    answer = recording.interaction.answer
+    answer = playback.answer
     if answer.outcome is Outcome.CANCELLED or answer.failure is None:
         return RecordingEnded(
-            f"{recording.label} ends here: the caller left while it was recorded; record it again to get more",
+            f"{playback.place} ends here: the caller left while it was recorded; record it again to get more",
             request=request,
         )
     error = REPLAYABLE[answer.failure.error](answer.failure.message, request=request)
-    error.add_note(f"replayed from {recording.label}")
+    error.add_note(f"replayed from {playback.place}")
     return error

@@ -19,6 +19,7 @@ from antiphon.harness import files, replay
 from antiphon.harness.errors import BadRecordingCall, HarnessError, RecordingMissing
 from antiphon.harness.interaction import RecordedRequest, grouped
 from antiphon.harness.modes import EXTENSION, Mode, RecordingCall
+from antiphon.harness.playback import AnswerSource, Playback, Shaper, of_recording
 from antiphon.harness.recorder import Recorder, Take
 from antiphon.harness.recording import DECODABLE, RecordingStream
 from antiphon.harness.secrets import SecretScanner, credential_values
@@ -35,6 +36,8 @@ class CassetteTransport(httpx.AsyncBaseTransport):
     that brings none in `request.extensions["antiphon"]`; its mode is replay unless given. `allowed` limits
     the modes that a call may choose. `inner` sends live requests (made when first needed; replay alone
     needs none). `secrets` are credentials that must never be written, or a function that returns them.
+    Where a call may be replayed, `sources` are asked before the cassettes, and `shapers` in their order
+    change what is played.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         secrets: Sequence[str] | Callable[[], Iterable[str]] = (),
         repeat: bool = True,
         recorder: Recorder | None = None,
+        sources: Sequence[AnswerSource] = (),
+        shapers: Sequence[Shaper] = (),
     ) -> None:
         self._store = store if isinstance(store, CassetteStore) else CassetteStore(store)
         self._inner = inner
@@ -56,6 +61,8 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         self._secrets = secrets if callable(secrets) else lambda: secrets
         self._repeat = repeat
         self._recorder = recorder or Recorder(self._store, secrets=self._secrets)
+        self._sources = tuple(sources)
+        self._shapers = tuple(shapers)
 
     @property
     def store(self) -> CassetteStore:
@@ -110,6 +117,10 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         return "allowed: " + (", ".join(sorted(mode.value for mode in self._allowed)) or "none but the default")
 
     async def _replay(self, request: httpx.Request, asked: RecordedRequest, call: RecordingCall) -> httpx.Response:
+        for source in self._sources:
+            playback = await source.answer(asked, call)
+            if playback is not None:
+                return await self._play(playback, request, asked, call)
         if not self._store.loaded:
             await asyncio.to_thread(self._store.load)
         recording = self._take(asked, call)
@@ -124,14 +135,21 @@ class CassetteTransport(httpx.AsyncBaseTransport):
                 return await self._record(request, take)
         if recording is None:
             raise self._missing(asked, call)
-        return await replay.play(recording, request, pace=call.pace if call.pace is not None else 1.0)
+        return await self._play(of_recording(recording), request, asked, call)
+
+    async def _play(
+        self, playback: Playback, request: httpx.Request, asked: RecordedRequest, call: RecordingCall
+    ) -> httpx.Response:
+        for shaper in self._shapers:
+            playback = shaper.shape(playback, asked, call)
+        return await replay.play(playback, request, pace=call.pace if call.pace is not None else 1.0)
 
     def _take(self, asked: RecordedRequest, call: RecordingCall) -> Recording | None:
         return self._store.take(
             asked,
             session=call.session or "",
             cassette_name=call.cassette,
-            repeat=self._repeat,
+            repeat=self._repeat if call.repeat is None else call.repeat,
             whole=call.mode is Mode.RECORD_ON_MISS,
         )
 
