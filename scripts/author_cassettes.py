@@ -20,7 +20,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
-from antiphon.adapter.providers import Provider, built_in
+from antiphon.adapter.providers import Provider
+from antiphon.adapter.rows import built_in
 from antiphon.adapter.wires import chat_wire
 from antiphon.cli import questions
 from antiphon.cli.embed import request as embed_request

@@ -15,8 +15,9 @@ import pytest
 
 from antiphon.adapter.credentials import Credentials
 from antiphon.adapter.limits import Limits
-from antiphon.adapter.providers import Providers, built_in
+from antiphon.adapter.providers import Providers
 from antiphon.adapter.recording import RecordingPolicy
+from antiphon.adapter.rows import built_in
 from antiphon.adapter.service import ProviderAdapter
 from antiphon.adapter.upstream import Upstream
 from antiphon.core.call import Call

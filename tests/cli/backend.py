@@ -128,6 +128,14 @@ class ChosenBackend:
     async def get_model(self, request: models_pb2.GetModelRequest, call: Call) -> models_pb2.Model:
         return models_pb2.Model(name=request.name)
 
+    async def list_providers(
+        self, request: models_pb2.ListProvidersRequest, call: Call
+    ) -> models_pb2.ListProvidersResponse:
+        """One provider."""
+        return models_pb2.ListProvidersResponse(
+            providers=[models_pb2.Provider(name="test", wire="none", configured=True, features=["chat"])]
+        )
+
     async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
         await self._begin(call)
         self._fail()

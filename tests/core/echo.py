@@ -88,6 +88,14 @@ class Echo:
         """That model, whatever the name."""
         return models_pb2.Model(name=request.name, provider="echo")
 
+    async def list_providers(
+        self, request: models_pb2.ListProvidersRequest, call: Call
+    ) -> models_pb2.ListProvidersResponse:
+        """One provider."""
+        return models_pb2.ListProvidersResponse(
+            providers=[models_pb2.Provider(name="echo", wire="none", configured=True, features=["chat"])]
+        )
+
     async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
         """Always well."""
         return answered("echo", [], request)

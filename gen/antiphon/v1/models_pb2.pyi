@@ -21,6 +21,109 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class ListProvidersRequest(_message.Message):
+    """Request of ListProviders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProvidersRequest: _TypeAlias = ListProvidersRequest  # noqa: Y015
+
+@_typing.final
+class ListProvidersResponse(_message.Message):
+    """Answer of ListProviders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Provider]:
+        """The providers, by name, configured or not."""
+
+    def __init__(
+        self,
+        *,
+        providers: _abc.Iterable[Global___Provider] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["providers", b"providers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListProvidersResponse: _TypeAlias = ListProvidersResponse  # noqa: Y015
+
+@_typing.final
+class Provider(_message.Message):
+    """One provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    WIRE_FIELD_NUMBER: _builtins.int
+    CONFIGURED_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    WARNING_FIELD_NUMBER: _builtins.int
+    KEY_REQUIRED_FIELD_NUMBER: _builtins.int
+    LOCAL_FIELD_NUMBER: _builtins.int
+    DEFAULT_MODEL_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    KEY_NAMES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name to call it by: the first part of "provider/model"."""
+    wire: _builtins.str
+    """The wire format that it speaks, such as "openai_chat"."""
+    configured: _builtins.bool
+    """Whether it can be called as things are."""
+    missing: _builtins.str
+    """What is missing where it cannot be called, in words that say what to do."""
+    warning: _builtins.str
+    """What looks wrong although it can be called, such as a key of another shape; never the key."""
+    key_required: _builtins.bool
+    """Whether it needs a key."""
+    local: _builtins.bool
+    """Whether it runs on machines of one's own."""
+    default_model: _builtins.str
+    """The model that "provider" alone means; empty where one has to be named."""
+    @_builtins.property
+    def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it offers, in words for people, such as "chat", "embeddings", "vision"."""
+
+    @_builtins.property
+    def key_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the environment values that may hold its key."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        wire: _builtins.str = ...,
+        configured: _builtins.bool = ...,
+        missing: _builtins.str = ...,
+        warning: _builtins.str = ...,
+        key_required: _builtins.bool = ...,
+        local: _builtins.bool = ...,
+        default_model: _builtins.str = ...,
+        features: _abc.Iterable[_builtins.str] | None = ...,
+        key_names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configured", b"configured", "default_model", b"default_model", "features", b"features", "key_names", b"key_names", "key_required", b"key_required", "local", b"local", "missing", b"missing", "name", b"name", "warning", b"warning", "wire", b"wire"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Provider: _TypeAlias = Provider  # noqa: Y015
+
+@_typing.final
 class ListModelsRequest(_message.Message):
     """Request of ListModels."""
 

@@ -40,6 +40,11 @@ class ModelsServiceStub:
                 request_serializer=antiphon_dot_v1_dot_models__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=antiphon_dot_v1_dot_models__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.ListProviders = channel.unary_unary(
+                '/antiphon.v1.ModelsService/ListProviders',
+                request_serializer=antiphon_dot_v1_dot_models__pb2.ListProvidersRequest.SerializeToString,
+                response_deserializer=antiphon_dot_v1_dot_models__pb2.ListProvidersResponse.FromString,
+                _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/antiphon.v1.ModelsService/GetModel',
                 request_serializer=antiphon_dot_v1_dot_models__pb2.GetModelRequest.SerializeToString,
@@ -53,6 +58,13 @@ class ModelsServiceServicer:
 
     def ListModels(self, request, context):
         """Lists the models of every configured provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProviders(self, request, context):
+        """Lists every provider that is known, configured or not, and what is missing where it is not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +84,11 @@ def add_ModelsServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=antiphon_dot_v1_dot_models__pb2.ListModelsRequest.FromString,
                     response_serializer=antiphon_dot_v1_dot_models__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'ListProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProviders,
+                    request_deserializer=antiphon_dot_v1_dot_models__pb2.ListProvidersRequest.FromString,
+                    response_serializer=antiphon_dot_v1_dot_models__pb2.ListProvidersResponse.SerializeToString,
             ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
@@ -107,6 +124,33 @@ class ModelsService:
             '/antiphon.v1.ModelsService/ListModels',
             antiphon_dot_v1_dot_models__pb2.ListModelsRequest.SerializeToString,
             antiphon_dot_v1_dot_models__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/antiphon.v1.ModelsService/ListProviders',
+            antiphon_dot_v1_dot_models__pb2.ListProvidersRequest.SerializeToString,
+            antiphon_dot_v1_dot_models__pb2.ListProvidersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class ModelsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ModelsServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]
     """Lists the models of every configured provider."""
+    ListProviders: _grpc.UnaryUnaryMultiCallable[_models_pb2.ListProvidersRequest, _models_pb2.ListProvidersResponse]
+    """Lists every provider that is known, configured or not, and what is missing where it is not."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.GetModelRequest, _models_pb2.GetModelResponse]
     """Describes one model."""
 
@@ -45,6 +47,8 @@ class ModelsServiceAsyncStub(ModelsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models of every configured provider."""
+    ListProviders: _aio.UnaryUnaryMultiCallable[_models_pb2.ListProvidersRequest, _models_pb2.ListProvidersResponse]  # type: ignore[assignment]
+    """Lists every provider that is known, configured or not, and what is missing where it is not."""
     GetModel: _aio.UnaryUnaryMultiCallable[_models_pb2.GetModelRequest, _models_pb2.GetModelResponse]  # type: ignore[assignment]
     """Describes one model."""
 
@@ -58,6 +62,14 @@ class ModelsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_models_pb2.ListModelsResponse, _abc.Awaitable[_models_pb2.ListModelsResponse]]:
         """Lists the models of every configured provider."""
+
+    @_abc_1.abstractmethod
+    def ListProviders(
+        self,
+        request: _models_pb2.ListProvidersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.ListProvidersResponse, _abc.Awaitable[_models_pb2.ListProvidersResponse]]:
+        """Lists every provider that is known, configured or not, and what is missing where it is not."""
 
     @_abc_1.abstractmethod
     def GetModel(

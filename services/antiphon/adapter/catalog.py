@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from antiphon.adapter.providers import Provider, Providers
 from antiphon.adapter.upstream import Target, Upstream
+from antiphon.adapter.wires import models_wire
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.paging import page
 from antiphon.v1 import models_pb2
-from antiphon.wire.openai_models import OpenAIModels
+from antiphon.wire.base import HttpCall
 
 PATIENCE = 10.0
 """Seconds that one provider's list may take before it counts as unreachable."""
@@ -25,14 +26,13 @@ class Catalog:
         providers: Providers,
         upstream: Upstream,
         *,
-        target: Callable[[Provider, Call], Target],
+        target: Callable[[Provider, str, HttpCall, Call], Target],
         configured: Callable[[Provider], bool],
     ) -> None:
         self._providers = providers
         self._upstream = upstream
         self._target = target
         self._configured = configured
-        self._wire = OpenAIModels()
 
     async def list_models(self, request: models_pb2.ListModelsRequest, call: Call) -> models_pb2.ListModelsResponse:
         """The models of the wanted providers that are configured."""
@@ -40,9 +40,7 @@ class Catalog:
             asked = [self._providers.get(request.provider)]
         else:
             # Local servers are often simply not running: they are asked only when named.
-            asked = [
-                each for each in self._providers if each.lists_models and not each.local and self._configured(each)
-            ]
+            asked = [each for each in self._providers if each.models and not each.local and self._configured(each)]
         results = await asyncio.gather(*(self._ask(provider, call) for provider in asked))
         models: list[models_pb2.Model] = []
         unreachable: list[models_pb2.UnreachableProvider] = []
@@ -82,10 +80,18 @@ class Catalog:
             )
 
     async def _models(self, provider: Provider, call: Call) -> list[models_pb2.Model]:
-        reply = await self._upstream.answer(self._target(provider, call), self._wire.encode_list_request(), call)
+        wire = models_wire(provider)
+        if wire is None:
+            raise ServiceError(
+                Reason.UNSUPPORTED_OPERATION,
+                f"{provider.name} offers no list of models; its documentation names them",
+                metadata={"provider": provider.name},
+            )
+        wired = wire.encode_list_request()
+        reply = await self._upstream.answer(self._target(provider, "", wired, call), wired, call)
         if reply.status >= 400:
-            raise self._wire.decode_error(reply)
-        models = list(self._wire.decode_list(reply).models)
+            raise wire.decode_error(reply)
+        models = list(wire.decode_list(reply).models)
         for model in models:
             model.provider = provider.name
             model.name = f"{provider.name}/{model.provider_model_id}"

@@ -72,6 +72,7 @@ class Observations:
         if self._policy.mode in KEYLESS:
             return component(name, health_pb2.STATUS_UNSPECIFIED, f"in {self._policy.mode} mode; no call yet")
         if not self._credentials.configured(provider):
-            names = " or ".join(provider.key_names)
-            return component(name, health_pb2.STATUS_UNCONFIGURED, f"no key: set {names}")
+            return component(
+                name, health_pb2.STATUS_UNCONFIGURED, f"not configured: {self._credentials.lacking(provider)}"
+            )
         return component(name, health_pb2.STATUS_UNSPECIFIED, "configured; no call yet")

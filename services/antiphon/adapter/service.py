@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
+from antiphon.adapter.addresses import url_of
 from antiphon.adapter.catalog import Catalog
 from antiphon.adapter.credentials import Credentials
 from antiphon.adapter.health import Observations
 from antiphon.adapter.providers import Provider, Providers
 from antiphon.adapter.recording import KEYLESS, RecordingPolicy
 from antiphon.adapter.upstream import OpenReply, Target, Upstream
-from antiphon.adapter.wires import chat_wire
+from antiphon.adapter.wires import chat_wire, embeddings_wire
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.health import answered
 from antiphon.core.streams import Events, published
 from antiphon.core.telemetry.genai import Operation, operation
 from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2, usage_pb2
-from antiphon.wire.base import CountsTokens, StreamDecoder
-from antiphon.wire.openai_embeddings import OpenAIEmbeddings
+from antiphon.wire.base import CountsTokens, HttpCall, StreamDecoder
 
 HealthSource = Callable[[], Sequence[health_pb2.ComponentHealth]]
 
@@ -51,7 +51,7 @@ class ProviderAdapter:
         wire = self._wires[provider.name]
         wired = wire.encode_request(_with_model(spec, own), stream=False)
         with self._observed.watch(provider), operation(call, "chat", provider=provider.name, model=own) as op:
-            async with self._upstream.open(self._target(provider, call), wired, op.call) as reply:
+            async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
                 _note(op, reply)
                 body = await reply.whole()
             if body.status >= 400:
@@ -78,7 +78,7 @@ class ProviderAdapter:
             operation(call, "chat", provider=provider.name, model=own, stream=True) as op,
         ):
             try:
-                async with self._upstream.open(self._target(provider, call), wired, op.call) as reply:
+                async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
                     _note(op, reply)
                     if reply.status >= 400:
                         raise _refused(provider, own, wire.decode_error(await reply.whole()), reply)
@@ -112,7 +112,7 @@ class ProviderAdapter:
             )
         wired = wire.encode_count_request(_with_model(spec, own))
         with self._observed.watch(provider), operation(call, "count_tokens", provider=provider.name, model=own) as op:
-            async with self._upstream.open(self._target(provider, call), wired, op.call) as reply:
+            async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
                 _note(op, reply)
                 body = await reply.whole()
             if body.status >= 400:
@@ -122,7 +122,8 @@ class ProviderAdapter:
     async def embed(self, request: embeddings_pb2.EmbedRequest, call: Call) -> embeddings_pb2.EmbedResponse:
         """The provider's vectors, one an input, in their order."""
         provider, own = self._providers.resolve(request.model)
-        if not provider.embeddings:
+        wire = embeddings_wire(provider)
+        if wire is None:
             able = ", ".join(sorted(each.name for each in self._providers if each.embeddings))
             raise ServiceError(
                 Reason.UNSUPPORTED_OPERATION,
@@ -132,10 +133,9 @@ class ProviderAdapter:
         renamed = embeddings_pb2.EmbedRequest()
         renamed.CopyFrom(request)
         renamed.model = own
-        wire = OpenAIEmbeddings(provider.embedding_quirks)
         wired = wire.encode_request(renamed)
         with self._observed.watch(provider), operation(call, "embeddings", provider=provider.name, model=own) as op:
-            async with self._upstream.open(self._target(provider, call), wired, op.call) as reply:
+            async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
                 _note(op, reply)
                 body = await reply.whole()
             if body.status >= 400:
@@ -161,6 +161,14 @@ class ProviderAdapter:
         """One model."""
         return await self._catalog.get_model(request.name, call)
 
+    async def list_providers(
+        self, request: models_pb2.ListProvidersRequest, call: Call
+    ) -> models_pb2.ListProvidersResponse:
+        """Every row, and what is missing where it cannot be called."""
+        return models_pb2.ListProvidersResponse(
+            providers=[self._fact(each) for each in sorted(self._providers, key=lambda each: each.name)]
+        )
+
     async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
         """The adapter and each of its providers, by what was last seen of them."""
         parts = [*self._observed.components(), *self._also_health()]
@@ -170,18 +178,37 @@ class ProviderAdapter:
         """Close the connections to providers."""
         await self._upstream.close()
 
+    def _fact(self, provider: Provider) -> models_pb2.Provider:
+        configured = self._configured(provider)
+        lacking = self._credentials.lacking(provider)
+        if self._policy.mode == "replay":
+            lacking = "record something, or choose another mode: it has no recordings here"
+        return models_pb2.Provider(
+            name=provider.name,
+            wire=provider.wire,
+            configured=configured,
+            missing="" if configured else lacking,
+            warning=self._credentials.warning(provider),
+            key_required=provider.key_required,
+            local=provider.local,
+            default_model=provider.default_model,
+            features=provider.features + (("embeddings",) if provider.embeddings else ()),
+            key_names=provider.key_names,
+        )
+
     def _configured(self, provider: Provider) -> bool:
         if self._policy.mode == "replay":
             return provider.name in self._policy.recorded
         return self._credentials.configured(provider)
 
-    def _target(self, provider: Provider, call: Call) -> Target:
-        mode = self._policy.mode_of(call)
+    def _target(self, provider: Provider, own: str, wired: HttpCall, call: Call) -> Target:
+        required = self._policy.mode_of(call) not in KEYLESS
         return Target(
             provider=provider.name,
-            base_url=provider.base_url,
-            headers={**provider.headers, **self._credentials.headers(provider, required=mode not in KEYLESS)},
+            url=url_of(provider, wired.path, own, self._credentials.values),
+            headers=self._credentials.headers(provider, required=required),
             recording=self._policy.options(call, provider.name),
+            sign=self._credentials.signer(provider),
         )
 
 

@@ -8,7 +8,7 @@ and every failure becomes a ServiceError that says whether the provider may have
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,12 +35,16 @@ REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a call goes: the provider's name for messages, its base URL, and headers beside the wire's own."""
+    """Where a call goes: the provider's name for messages, the URL, and headers beside the wire's own.
+
+    `sign` adds what identifies us by the request's own content.
+    """
 
     provider: str
-    base_url: str
+    url: str
     headers: Mapping[str, str]
     recording: Mapping[str, Any] | None = None
+    sign: Callable[[httpx.Request], None] | None = None
 
 
 class Upstream:
@@ -77,17 +81,16 @@ class Upstream:
             extensions["antiphon"] = target.recording
         headers = {"accept-encoding": "gzip", "user-agent": "antiphon", **wired.headers, **target.headers}
         try:
-            return httpx.Request(
-                wired.method,
-                target.base_url.rstrip("/") + "/" + wired.path.lstrip("/"),
-                headers=headers,
-                content=wired.body or None,
-                extensions=extensions,
+            request = httpx.Request(
+                wired.method, target.url, headers=headers, content=wired.body or None, extensions=extensions
             )
         except httpx.InvalidURL as error:
             raise ServiceError(
                 Reason.PROVIDER_UNAVAILABLE, f"the base URL of {target.provider} cannot be used: {error}"
             ) from error
+        if target.sign is not None:
+            target.sign(request)
+        return request
 
 
 class OpenReply:

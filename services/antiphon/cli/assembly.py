@@ -10,8 +10,9 @@ import httpx
 
 from antiphon.adapter.credentials import Credentials
 from antiphon.adapter.limits import Limits
-from antiphon.adapter.providers import OPENAI_LIKE, Provider, Providers, built_in
+from antiphon.adapter.providers import Provider, Providers
 from antiphon.adapter.recording import RecordingPolicy
+from antiphon.adapter.rows import OPENAI_LIKE, built_in
 from antiphon.adapter.service import ProviderAdapter
 from antiphon.adapter.upstream import Upstream
 from antiphon.adapter.wires import CHAT_WIRES
@@ -25,6 +26,11 @@ from antiphon.core.settings import ANONYMOUS_HOSTS, ProviderSettings, Settings
 from antiphon.core.telemetry.redaction import register_secret
 from antiphon.core.telemetry.rpc import Telemetry
 from antiphon.core.validation import Validation
+from antiphon.gateway.edges.app import Edges
+from antiphon.gateway.edges.bodies import BodyLimits
+from antiphon.gateway.edges.door import DoorLimits
+from antiphon.gateway.edges.guard import ConnectionLimits
+from antiphon.gateway.edges.listener import Listener
 from antiphon.gateway.routing import Router
 from antiphon.gateway.service import Gateway
 from antiphon.harness.errors import HarnessError
@@ -71,15 +77,34 @@ def backend_for(role: str, settings: Settings, environment: Mapping[str, str]) -
     )
 
 
-def layers_for(settings: Settings, listen: str) -> list[Layer]:
-    """The chain of a service, outermost first; errors are the chain's own. Raises ServiceError for an open door."""
+def auth_for(settings: Settings, *listens: str) -> Auth:
+    """Who may come in, by whichever door. Raises ServiceError for a door at `listens` that stands open to others."""
+    for listen in listens:
+        _refuse_open_door(settings, listen)
+    return Auth({digest: name for name, digest in settings.caller_keys.items()})
+
+
+def layers_for(auth: Auth) -> list[Layer]:
+    """The chain of a service, outermost first; errors are the chain's own."""
+    return [Telemetry(), auth, Validation()]
+
+
+def edges_for(settings: Settings, backend: Backend, auth: Auth) -> Listener:
+    """The HTTP edges in front of a backend, at `settings.http`."""
+    bounds = settings.http_bounds
+    bodies = BodyLimits(in_flight=bounds.in_flight, receipt=bounds.receipt)
+    connections = ConnectionLimits(connections=bounds.connections, receipt=bounds.receipt)
+    edges = Edges(backend, auth, DoorLimits(bodies=bodies))
+    return Listener(edges, listen=settings.http, limits=connections, grace=settings.grace)
+
+
+def _refuse_open_door(settings: Settings, listen: str) -> None:
     if not settings.caller_keys and not settings.allow_anonymous and not listen.startswith(ANONYMOUS_HOSTS):
         raise ServiceError(
             Reason.INVALID_REQUEST,
             f"{listen} can be reached by others and no caller keys are set: make one with `antiphon keys new NAME`, "
             "or set ANTIPHON_ALLOW_ANONYMOUS=true where the network itself keeps strangers out",
         )
-    return [Telemetry(), Auth({digest: name for name, digest in settings.caller_keys.items()}), Validation()]
 
 
 def gateway(settings: Settings, *, adapter: Backend, inference: Backend) -> Gateway:
@@ -170,6 +195,8 @@ def _changed(row: Provider, changes: ProviderSettings) -> Provider:
         given["key_names"] = (given.pop("key"),)
     if "headers" in given:
         given["headers"] = {**row.headers, **given["headers"]}
+    if "embeddings" in given:
+        given["embeddings"] = "openai_embeddings" if given["embeddings"] else ""
     quirks = given.pop("quirks", None)
     row = replace(row, **given)
     return row if quirks is None else replace(row, quirks=_quirks(row, quirks))
@@ -178,7 +205,7 @@ def _changed(row: Provider, changes: ProviderSettings) -> Provider:
 def _quirks(row: Provider, given: Mapping[str, object]) -> Any:
     """The row's quirks with the operator's values. A row that changes its wire begins with that wire's defaults."""
     kind = CHAT_WIRES[row.wire].quirks
-    base = row.quirks if isinstance(row.quirks, kind) else kind()
+    base: Any = row.quirks if isinstance(row.quirks, kind) else kind()
     known = {field.name for field in fields(kind)}
     if unknown := sorted(set(given) - known):
         raise ServiceError(

@@ -41,6 +41,20 @@ Replay = Annotated[bool, typer.Option("--replay", help="Answer from recordings o
 Session = Annotated[str, typer.Option(help="Replay session: each session gets equal requests answered in order.")]
 
 Listen = Annotated[str, typer.Option(help="host:port to listen on; port 0 takes a free one.")]
+Http = Annotated[
+    str | None,
+    typer.Option(
+        "--http", help="host:port for the HTTP edges (OpenAI, Anthropic, ...). (default: ANTIPHON_HTTP, none)"
+    ),
+]
+UpHttp = Annotated[
+    str,
+    typer.Option(
+        "--http",
+        envvar="ANTIPHON_HTTP",
+        help="host:port for the HTTP edges; 'none' for none. (default: 127.0.0.1:50080, or a free port)",
+    ),
+]
 ServiceMode = Annotated[
     Mode | None, typer.Option("--mode", help="Where answers of providers come from. (default: ANTIPHON_MODE, live)")
 ]

@@ -19,6 +19,17 @@ _TAIL_LINES: Final = 15
 _TAIL_BYTES: Final = 64 * 1024
 
 
+WITH_EDGES: Final = ("gateway", "suite")
+"""Roles that serve HTTP too, where they are told at which address."""
+NO_EDGES: Final = "none"
+"""Said instead of such an address: serve no HTTP."""
+
+
+def http_file(ready_file: Path) -> Path:
+    """The file beside a ready file that holds the address of the HTTP edges; written before it."""
+    return ready_file.with_name(f"{ready_file.name}.http")
+
+
 class SuiteError(RuntimeError):
     """A part of the suite did not start, or ended by itself; the message names it and shows the end of its log."""
 
@@ -45,6 +56,7 @@ class ServiceProcess:
         self.role = command.role
         self.log_file = command.log_file
         self.address = ""
+        self.http_address = ""
         self._process = process
 
     @classmethod
@@ -54,7 +66,9 @@ class ServiceProcess:
         The kernel ties the child to the thread that starts it, so that has to be one that lives on: the main one.
         """
         ready = command.folder / f"{command.role}.address"
-        ready.unlink(missing_ok=True)
+        http = http_file(ready)
+        for file in (ready, http):
+            file.unlink(missing_ok=True)
         with command.log_file.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 # -P: a file in the user's folder must not be taken for a module of ours.
@@ -82,6 +96,7 @@ class ServiceProcess:
             await service.stop(0)
             raise
         service.address = ready.read_text(encoding="utf-8")
+        service.http_address = http.read_text(encoding="utf-8") if http.exists() else ""
         return service
 
     @property

@@ -8,7 +8,8 @@ import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from antiphon.cli.assembly import DEFAULT_LISTEN, backend_for, layers_for
+from antiphon.cli.assembly import DEFAULT_LISTEN, auth_for, backend_for, edges_for, layers_for
+from antiphon.cli.process import NO_EDGES, WITH_EDGES, http_file
 from antiphon.core.server import Server, signalled
 from antiphon.core.settings import Settings, credentials_environment
 from antiphon.core.telemetry.instruments import Instruments, installed
@@ -21,13 +22,15 @@ log = logging.getLogger(__name__)
 
 
 async def serve(role: str, settings: Settings, *, ready_file: Path | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. `ready_file` gets the address once calls are taken.
+    """Serve until SIGTERM or SIGINT, then drain. `ready_file` gets the address once calls are taken, and
+    the file of `http_file` the address of the HTTP edges just before.
 
     Raises ServiceError where the settings are wrong or the port is taken.
     """
     configure_logs(level=settings.log_level.upper(), service=f"antiphon-{role}")
     listen = settings.listen or DEFAULT_LISTEN[role]
-    layers = layers_for(settings, listen)
+    http = settings.http if role in WITH_EDGES and settings.http != NO_EDGES else ""
+    auth = auth_for(settings, listen, *filter(None, [http]))
     environment = credentials_environment()
     endpoint = settings.otlp_endpoint or environment.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")
     stop_telemetry = configure(f"antiphon-{role}", otlp_endpoint=endpoint or None)
@@ -37,8 +40,15 @@ async def serve(role: str, settings: Settings, *, ready_file: Path | None = None
         if instruments is not None and role in ("inference", "suite"):
             _watch_triton(stack, settings, instruments)
         backend = backend_for(role, settings, environment)
-        server = await stack.enter_async_context(Server(backend, layers, listen=listen, grace=settings.grace))
+        doors = [await stack.enter_async_context(edges_for(settings, backend, auth))] if http else []
+        server = await stack.enter_async_context(
+            Server(backend, layers_for(auth), listen=listen, grace=settings.grace, doors=doors)
+        )
         log.info("antiphon %s listening on %s", role, server.address)
+        for door in doors:
+            log.info("antiphon %s serves HTTP on %s", role, door.address)
+            if ready_file is not None:
+                _write_whole(http_file(ready_file), door.address)
         if ready_file is not None:
             _write_whole(ready_file, server.address)
         await signalled()

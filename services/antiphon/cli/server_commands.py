@@ -23,6 +23,7 @@ class Role(StrEnum):
 def serve(
     role: Annotated[Role, typer.Argument(help="Which service; `suite` is all three in one process.")],
     listen: o.Listen = "",
+    http: o.Http = None,
     mode: o.ServiceMode = None,
     allow_mode: o.AllowMode = None,
     cassettes: o.Cassettes = None,
@@ -50,6 +51,7 @@ def serve(
 
         settings = load(
             listen=listen or None,
+            http=http,
             mode=mode.value if mode else None,
             allow_modes=[each.value for each in allow_mode] if allow_mode else None,
             cassettes=cassettes,
@@ -68,6 +70,7 @@ def serve(
 
 def up(
     listen: o.Listen = "127.0.0.1:50051",
+    http: o.UpHttp = "",
     apart: Annotated[bool, typer.Option("--apart", help="Three processes instead of one.")] = False,
     mode: o.ServiceMode = None,
     allow_mode: o.AllowMode = None,
@@ -92,6 +95,7 @@ def up(
 
     options = SuiteOptions(
         listen=listen,
+        http=work.http_for(listen, http),
         apart=apart,
         mode=mode.value if mode else "",
         allow_modes=tuple(each.value for each in allow_mode or ()),

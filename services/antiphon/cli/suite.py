@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from antiphon.cli.process import ServiceCommand, ServiceProcess, SuiteError
+from antiphon.cli.process import WITH_EDGES, ServiceCommand, ServiceProcess, SuiteError
 from antiphon.triton import (
     TritonOptions,
     TritonRuntime,
@@ -33,6 +33,8 @@ class SuiteOptions:
 
     listen: str = "127.0.0.1:0"
     """Where the gateway listens; port 0 takes a free one."""
+    http: str = ""
+    """Where the gateway serves HTTP too; port 0 takes a free one, empty for not at all."""
     apart: bool = False
     """Three processes, with gRPC between them, instead of one."""
     mode: str = ""
@@ -69,6 +71,8 @@ class RunningSuite:
     folder: Path
     services: tuple[ServiceProcess, ...]
     triton: TritonRuntime | None = None
+    http_address: str = ""
+    """Where HTTP is served; empty where it is not."""
 
     @property
     def address(self) -> str:
@@ -133,6 +137,7 @@ async def running_suite(options: SuiteOptions) -> AsyncGenerator[RunningSuite, N
             folder=folder,
             services=services,
             triton=start.runtime,
+            http_address=next((service.http_address for service in services if service.http_address), ""),
         )
 
 
@@ -150,7 +155,11 @@ class _Starter:
         listen = options.listen if role in ("gateway", "suite") else "127.0.0.1:0"
         command = ServiceCommand(
             role=role,
-            options=[*_flags(options, listen=listen, records=role in ("adapter", "suite")), *more],
+            options=[
+                *_flags(options, listen=listen, records=role in ("adapter", "suite")),
+                *_http(options, role),
+                *more,
+            ],
             folder=self._folder,
             environment=_environment(options),
         )
@@ -202,6 +211,10 @@ def _flags(options: SuiteOptions, *, listen: str, records: bool) -> list[str]:
     for mode in options.allow_modes:
         flags += ["--allow-mode", mode]
     return flags
+
+
+def _http(options: SuiteOptions, role: str) -> list[str]:
+    return ["--http", options.http] if options.http and role in WITH_EDGES else []
 
 
 def _environment(options: SuiteOptions) -> dict[str, str]:

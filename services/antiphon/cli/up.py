@@ -29,6 +29,15 @@ def default_repositories() -> tuple[Path, ...]:
     return next(((folder.resolve(),) for folder in (here, beside) if folder.is_dir()), ())
 
 
+DEFAULT_HTTP = "127.0.0.1:50080"
+
+
+def http_for(listen: str, asked: str) -> str:
+    """Where the HTTP edges listen: as asked, else at their own port, or at a free one where the gateway takes one."""
+    host, _, port = listen.rpartition(":")
+    return asked or (f"{host}:0" if port == "0" else DEFAULT_HTTP)
+
+
 def run(options: SuiteOptions, *, ready_file: Path | None = None) -> None:
     """Run the suite until SIGINT or SIGTERM (status 0), or until a part ends by itself (status 1)."""
     with reported():
@@ -87,6 +96,9 @@ def panel(suite: RunningSuite, *, mode: str, log_folder: Path) -> Panel:
         rows.add_row("inference", suite.inference_address)
     else:
         rows.add_row("", Text("adapter and inference in the same process", style="dim"))
+    if suite.http_address:
+        base = f"http://{suite.http_address}"
+        rows.add_row("http", Text.assemble((base, "bold"), ("  base URL for SDKs; OpenAI's: /v1", "dim")))
     triton = suite.triton_address or Text(f"none: {suite.triton_missing}", style="yellow")
     rows.add_row("triton", triton)
     rows.add_row("mode", mode)

@@ -25,6 +25,12 @@ def hash_of(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+def bearer(value: str) -> str:
+    """The key in an `authorization` value; empty where it holds none."""
+    scheme, _, key = value.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
 class Auth:
     """A layer that lets calls in by bearer key. `hashes` maps a key's hash to its caller's name; empty: all may in."""
 
@@ -48,12 +54,19 @@ class Auth:
     def caller(self, metadata: Mapping[str, str | bytes]) -> str:
         """The name of the caller whose key stands in `authorization`. Raises ServiceError UNAUTHENTICATED."""
         value = metadata.get("authorization", "")
-        scheme, _, key = (value if isinstance(value, str) else "").partition(" ")
-        if scheme.lower() != "bearer" or not key:
-            raise ServiceError(
-                Reason.UNAUTHENTICATED, "this server wants a caller key: send metadata 'authorization: Bearer <key>'"
-            )
-        name = self._hashes.get(hash_of(key.strip()))
+        key = bearer(value) if isinstance(value, str) else ""
+        return self.owner(key, send="metadata 'authorization: Bearer <key>'")
+
+    def owner(self, key: str, *, send: str) -> str:
+        """The name of the caller whose key it is; empty where keys are off. `send` says how a caller gives its key.
+
+        Raises ServiceError UNAUTHENTICATED.
+        """
+        if not self._hashes:
+            return ""
+        if not key:
+            raise ServiceError(Reason.UNAUTHENTICATED, f"this server wants a caller key: send {send}")
+        name = self._hashes.get(hash_of(key))
         if name is None:
             raise ServiceError(
                 Reason.UNAUTHENTICATED, "the caller key is not known here; ask whoever runs the server for a new one"

@@ -45,6 +45,15 @@ class ModelsBackend(Protocol):
         """One model. Raises ServiceError MODEL_NOT_FOUND."""
 
 
+class ProvidersBackend(Protocol):
+    """Tells which providers there are."""
+
+    async def list_providers(
+        self, request: models_pb2.ListProvidersRequest, call: Call
+    ) -> models_pb2.ListProvidersResponse:
+        """The providers, by name, configured or not. Asks none of them."""
+
+
 class HealthBackend(Protocol):
     """Tells how its parts are."""
 
@@ -52,7 +61,7 @@ class HealthBackend(Protocol):
         """How the parts are now; a part that fails is told, not raised."""
 
 
-class Backend(ChatBackend, EmbeddingsBackend, ModelsBackend, HealthBackend, Protocol):
+class Backend(ChatBackend, EmbeddingsBackend, ModelsBackend, ProvidersBackend, HealthBackend, Protocol):
     """A whole service."""
 
     async def close(self) -> None:

@@ -34,6 +34,7 @@ COUNT_TOKENS: Final = "antiphon.v1.ChatService/CountTokens"
 EMBED: Final = "antiphon.v1.EmbeddingsService/Embed"
 LIST_MODELS: Final = "antiphon.v1.ModelsService/ListModels"
 GET_MODEL: Final = "antiphon.v1.ModelsService/GetModel"
+LIST_PROVIDERS: Final = "antiphon.v1.ModelsService/ListProviders"
 GET_HEALTH: Final = "antiphon.v1.HealthService/GetHealth"
 
 
@@ -86,6 +87,12 @@ class RemoteBackend:
         """One model."""
         response = await self._answer(GET_MODEL, self._models.GetModel, request, call)
         return response.model
+
+    async def list_providers(
+        self, request: models_pb2.ListProvidersRequest, call: Call
+    ) -> models_pb2.ListProvidersResponse:
+        """The providers, by name."""
+        return await self._answer(LIST_PROVIDERS, self._models.ListProviders, request, call)
 
     async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
         """How the parts are now."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import grpc
 import grpc.aio
@@ -46,8 +46,18 @@ class StandardHealth(health.aio.HealthServicer):
             draining.cancel()
 
 
+class Door(Protocol):
+    """Another way in to the same backend."""
+
+    async def drain(self) -> None:
+        """Take no new calls, and let running ones finish within the door's own grace."""
+
+
 class Server:
-    """A backend on a port. Use `async with`; `address` is known inside."""
+    """A backend on a port. Use `async with`; `address` is known inside.
+
+    `doors` are other ways in to the same backend: they drain together with the server, before the backend closes.
+    """
 
     def __init__(
         self,
@@ -57,8 +67,10 @@ class Server:
         listen: str,
         grace: float = GRACE_SECONDS,
         stall_seconds: float = STALL_SECONDS,
+        doors: Sequence[Door] = (),
     ) -> None:
         self._backend = backend
+        self._doors = tuple(doors)
         self._listen = listen
         self._grace = grace
         self._draining = asyncio.Event()
@@ -104,7 +116,7 @@ class Server:
             return
         self._draining.set()
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(self._grace)
+        await asyncio.gather(self._server.stop(self._grace), *(door.drain() for door in self._doors))
         await self._backend.close()
 
     async def until_signalled(self) -> None:

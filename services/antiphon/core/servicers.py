@@ -73,6 +73,12 @@ class ModelsServicer(models_pb2_grpc.ModelsServiceServicer):
         """List models."""
         return await self._backend.list_models(request, CURRENT.get())
 
+    async def ListProviders(  # noqa: N802
+        self, request: models_pb2.ListProvidersRequest, context: Context
+    ) -> models_pb2.ListProvidersResponse:
+        """List providers."""
+        return await self._backend.list_providers(request, CURRENT.get())
+
     async def GetModel(self, request: models_pb2.GetModelRequest, context: Context) -> models_pb2.GetModelResponse:  # noqa: N802
         """Describe a model."""
         return models_pb2.GetModelResponse(model=await self._backend.get_model(request, CURRENT.get()))

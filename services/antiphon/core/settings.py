@@ -53,6 +53,19 @@ class LimitSettings(BaseModel):
     total: float = Field(default=600.0, gt=0)
 
 
+class HttpSettings(BaseModel):
+    """Bounds of the HTTP edges. Times are in seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    connections: int = Field(default=1000, gt=0)
+    """Open at the same time; one more is told to come again later."""
+    receipt: float = Field(default=20.0, gt=0)
+    """For the head of a request, and for its body beyond what its size takes at 64 KiB a second."""
+    in_flight: int = Field(default=1024 * 1024 * 1024, gt=0)
+    """Bytes of request bodies held at the same time."""
+
+
 class Settings(BaseSettings):
     """Everything that a service can be told. Each field is ANTIPHON_<NAME> in the environment."""
 
@@ -61,6 +74,8 @@ class Settings(BaseSettings):
     )
 
     listen: str = ""
+    http: str = ""
+    http_bounds: HttpSettings = HttpSettings()
     mode: Mode = "live"
     allow_modes: list[Mode] = []
     cassettes: Path = Path("cassettes")

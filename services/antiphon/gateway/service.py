@@ -69,6 +69,16 @@ class Gateway:
         model.aliases.extend(self._router.aliases_of(model.name))
         return model
 
+    async def list_providers(
+        self, request: models_pb2.ListProvidersRequest, call: Call
+    ) -> models_pb2.ListProvidersResponse:
+        """The providers of all backends; a backend that cannot be asked is shown as one that is not configured."""
+        answers = await asyncio.gather(
+            *(_providers(name, each, request, call) for name, each in self._backends.items())
+        )
+        everyone = (provider for answer in answers for provider in answer)
+        return models_pb2.ListProvidersResponse(providers=sorted(everyone, key=lambda each: each.name))
+
     async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
         """The gateway, its backends and their parts."""
         everything = health_pb2.GetHealthRequest()
@@ -109,6 +119,15 @@ async def _listed(
             raise
         whole.unreachable_providers.add(provider=name, reason=error.reason.value, message=error.message)
         return whole
+
+
+async def _providers(
+    name: str, backend: Backend, request: models_pb2.ListProvidersRequest, call: Call
+) -> list[models_pb2.Provider]:
+    try:
+        return list((await backend.list_providers(request, call)).providers)
+    except ServiceError as error:
+        return [models_pb2.Provider(name=name, missing=error.message)]
 
 
 async def _health(

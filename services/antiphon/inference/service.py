@@ -119,6 +119,20 @@ class Inference:
         model.CopyFrom(entry.model)  # a gateway in this process adds its aliases to what it gets
         return model
 
+    async def list_providers(
+        self, request: models_pb2.ListProvidersRequest, call: Call
+    ) -> models_pb2.ListProvidersResponse:
+        """Triton, configured where it answers."""
+        triton = models_pb2.Provider(
+            name="triton", wire="triton_grpc", local=True, features=["chat", "streaming", "embeddings"]
+        )
+        try:
+            triton.configured = await self._triton.ready()
+            triton.missing = "" if triton.configured else "Triton answers but is not ready yet; its log says why"
+        except ServiceError as error:
+            triton.missing = error.message
+        return models_pb2.ListProvidersResponse(providers=[triton])
+
     async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
         """This service, Triton, and every model of its repository."""
         return answered("inference", await self._repository.health(), request)

@@ -144,6 +144,14 @@ class PlayedProvider:
     async def get_model(self, request: models_pb2.GetModelRequest, call: Call) -> models_pb2.Model:
         raise ServiceError(Reason.MODEL_NOT_FOUND, "there is no such model")
 
+    async def list_providers(
+        self, request: models_pb2.ListProvidersRequest, call: Call
+    ) -> models_pb2.ListProvidersResponse:
+        """One provider."""
+        return models_pb2.ListProvidersResponse(
+            providers=[models_pb2.Provider(name="parts", wire="none", configured=True, features=["chat"])]
+        )
+
     async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
         return health_pb2.GetHealthResponse()
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes, rpc_attributes
 from opentelemetry.semconv._incubating.metrics import gen_ai_metrics, rpc_metrics
-from opentelemetry.semconv.attributes import error_attributes, server_attributes
+from opentelemetry.semconv.attributes import error_attributes, http_attributes, server_attributes, url_attributes
+from opentelemetry.semconv.metrics import http_metrics
 
 from antiphon.core.telemetry import names
 
-PACKAGES = (gen_ai_attributes, rpc_attributes, gen_ai_metrics, rpc_metrics, error_attributes, server_attributes)
+PACKAGES = (
+    *(gen_ai_attributes, rpc_attributes, gen_ai_metrics, rpc_metrics, error_attributes, server_attributes),
+    *(http_attributes, url_attributes, http_metrics),
+)
 
 
 def test_every_name_is_in_the_installed_conventions_or_says_that_it_is_ours() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.adapter.providers import built_in
+from antiphon.adapter.rows import built_in
 from tests.e2e.compose.composition import needed, read
 
 ROOT = Path(__file__).parents[3]

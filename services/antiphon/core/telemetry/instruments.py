@@ -25,6 +25,7 @@ class Instruments:
     meter: Meter
     server_seconds: Histogram
     client_seconds: Histogram
+    http_seconds: Histogram
     genai_seconds: Histogram
     first_chunk_seconds: Histogram
     tokens: Histogram
@@ -42,6 +43,7 @@ class Instruments:
             meter=meter,
             server_seconds=seconds(names.RPC_SERVER_DURATION, "Duration of incoming calls.", names.RPC_SECONDS),
             client_seconds=seconds(names.RPC_CLIENT_DURATION, "Duration of outgoing calls.", names.RPC_SECONDS),
+            http_seconds=seconds(names.HTTP_SERVER_DURATION, "Duration of HTTP requests.", names.RPC_SECONDS),
             genai_seconds=seconds(names.GENAI_DURATION, "Duration of provider calls.", names.GENAI_SECONDS),
             first_chunk_seconds=seconds(
                 names.GENAI_FIRST_CHUNK, "Time until a provider's first chunk.", names.FIRST_CHUNK_SECONDS

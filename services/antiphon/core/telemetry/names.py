@@ -19,6 +19,13 @@ ERROR_TYPE: Final = "error.type"
 RPC_SERVER_DURATION: Final = "rpc.server.call.duration"
 RPC_CLIENT_DURATION: Final = "rpc.client.call.duration"
 
+# HTTP spans and metrics of the edges.
+HTTP_METHOD: Final = "http.request.method"
+HTTP_ROUTE: Final = "http.route"
+HTTP_STATUS: Final = "http.response.status_code"
+URL_SCHEME: Final = "url.scheme"
+HTTP_SERVER_DURATION: Final = "http.server.request.duration"
+
 # GenAI spans.
 OPERATION: Final = "gen_ai.operation.name"
 PROVIDER: Final = "gen_ai.provider.name"

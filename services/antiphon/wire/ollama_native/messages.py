@@ -134,7 +134,7 @@ def lift_image(text: Json) -> content_pb2.Part | None:
 
 
 def _role(word: Json, place: Place) -> content_pb2.Role.ValueType:
-    if word in ROLES:
+    if isinstance(word, str) and word in ROLES:
         return ROLES[word]
     if place.direction == REQUEST:
         raise invalid(place.at("role").path, "must be system, user, assistant or tool")
