@@ -79,6 +79,7 @@ class Choices:
     vectors: Sequence[Sequence[float]] = ((1.0, 0.0), (1.0, 1.0))
     models: Sequence[models_pb2.Model] = ()
     unreachable: Sequence[models_pb2.UnreachableProvider] = ()
+    providers: list[models_pb2.Provider] = field(default_factory=list)
     parts: Sequence[health_pb2.ComponentHealth] = ()
     specs: list[chat_pb2.ChatSpec] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
@@ -131,10 +132,8 @@ class ChosenBackend:
     async def list_providers(
         self, request: models_pb2.ListProvidersRequest, call: Call
     ) -> models_pb2.ListProvidersResponse:
-        """One provider."""
-        return models_pb2.ListProvidersResponse(
-            providers=[models_pb2.Provider(name="test", wire="none", configured=True, features=["chat"])]
-        )
+        self._fail()
+        return models_pb2.ListProvidersResponse(providers=self._choices.providers)
 
     async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
         await self._begin(call)

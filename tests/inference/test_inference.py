@@ -164,6 +164,26 @@ async def test_a_field_without_a_place_is_an_error_or_a_warning_by_choice(infere
     assert [warning.field for warning in completion.warnings] == ["spec.tools"]
 
 
+async def test_each_parameter_has_a_fate_on_request(inference: Inference) -> None:
+    spec = question("The choir", seed=1)
+    spec.max_output_tokens = 3
+    spec.end_user_id = "u"
+    spec.verbosity = "low"
+    spec.sampling.stop.extend(["one", "two"])
+    spec.on_unsupported = chat_pb2.UNSUPPORTED_POLICY_WARN
+    assert not (await inference.chat(spec, Call())).parameter_fates
+    spec.report_parameters = True
+    told = {fate.field: fate for fate in (await inference.chat(spec, Call())).parameter_fates}
+    assert {path: fate.outcome for path, fate in told.items()} == {
+        "spec.end_user_id": chat_pb2.PARAMETER_OUTCOME_NOT_SENT,
+        "spec.max_output_tokens": chat_pb2.PARAMETER_OUTCOME_APPLIED,
+        "spec.sampling.seed": chat_pb2.PARAMETER_OUTCOME_APPLIED,
+        "spec.sampling.stop": chat_pb2.PARAMETER_OUTCOME_APPLIED,
+        "spec.verbosity": chat_pb2.PARAMETER_OUTCOME_REFUSED,
+    }
+    assert list(told["spec.max_output_tokens"].sent_as) == ["tensor sampling_parameters: max_tokens"]
+
+
 async def test_a_sampling_value_out_of_range_is_the_callers_error(inference: Inference) -> None:
     with pytest.raises(ServiceError) as caught:
         await inference.chat(question("hi", top_p=7.0), Call())

@@ -120,6 +120,38 @@ FINISH_REASON_OTHER: FinishReason.ValueType  # 14
 """Something else; see provider_finish_reason."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
+class _ParameterOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ParameterOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ParameterOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PARAMETER_OUTCOME_UNSPECIFIED: _ParameterOutcome.ValueType  # 0
+    """Not said."""
+    PARAMETER_OUTCOME_APPLIED: _ParameterOutcome.ValueType  # 1
+    """Its values were sent as they were given."""
+    PARAMETER_OUTCOME_TRANSLATED: _ParameterOutcome.ValueType  # 2
+    """It was sent in other values, or in another shape."""
+    PARAMETER_OUTCOME_REFUSED: _ParameterOutcome.ValueType  # 3
+    """The provider cannot take it; it was left out because `on_unsupported` is WARN."""
+    PARAMETER_OUTCOME_NOT_SENT: _ParameterOutcome.ValueType  # 4
+    """It was not sent and changes nothing: it asks for what happens anyway, or is not meant for the provider."""
+
+class ParameterOutcome(_ParameterOutcome, metaclass=_ParameterOutcomeEnumTypeWrapper):
+    """What becomes of a field."""
+
+PARAMETER_OUTCOME_UNSPECIFIED: ParameterOutcome.ValueType  # 0
+"""Not said."""
+PARAMETER_OUTCOME_APPLIED: ParameterOutcome.ValueType  # 1
+"""Its values were sent as they were given."""
+PARAMETER_OUTCOME_TRANSLATED: ParameterOutcome.ValueType  # 2
+"""It was sent in other values, or in another shape."""
+PARAMETER_OUTCOME_REFUSED: ParameterOutcome.ValueType  # 3
+"""The provider cannot take it; it was left out because `on_unsupported` is WARN."""
+PARAMETER_OUTCOME_NOT_SENT: ParameterOutcome.ValueType  # 4
+"""It was not sent and changes nothing: it asks for what happens anyway, or is not meant for the provider."""
+Global___ParameterOutcome: _TypeAlias = ParameterOutcome  # noqa: Y015
+
 @_typing.final
 class ChatRequest(_message.Message):
     """Request of Chat."""
@@ -395,6 +427,7 @@ class ChatSpec(_message.Message):
     STREAM_PADDING_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
     MEDIA_DETAIL_FIELD_NUMBER: _builtins.int
+    REPORT_PARAMETERS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """"provider/model", or an alias that the operator configured."""
     parallel_tool_calls: _builtins.bool
@@ -439,6 +472,8 @@ class ChatSpec(_message.Message):
     """Whether the provider pads the events of a stream, so that their lengths tell a listener nothing."""
     media_detail: _builtins.str
     """How closely to look at media that do not say it themselves: low, medium, high or ultra_high."""
+    report_parameters: _builtins.bool
+    """Whether the answer says what became of each field of this request."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_content_pb2.Message]:
         """The conversation so far, oldest first."""
@@ -586,10 +621,11 @@ class ChatSpec(_message.Message):
         stream_padding: _builtins.bool | None = ...,
         image: Global___ImageOutput | None = ...,
         media_detail: _builtins.str = ...,
+        report_parameters: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_background", b"_background", "_max_output_tokens", b"_max_output_tokens", "_max_tool_calls", b"_max_tool_calls", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_priority", b"_priority", "_store", b"_store", "_stream_padding", b"_stream_padding", "audio", b"audio", "background", b"background", "cache", b"cache", "container", b"container", "context_management", b"context_management", "form", b"form", "guardrail", b"guardrail", "image", b"image", "max_output_tokens", b"max_output_tokens", "max_tool_calls", b"max_tool_calls", "n", b"n", "parallel_tool_calls", b"parallel_tool_calls", "priority", b"priority", "prompt_template", b"prompt_template", "reasoning", b"reasoning", "response_format", b"response_format", "runtime", b"runtime", "sampling", b"sampling", "store", b"store", "stream_padding", b"stream_padding", "task_budget", b"task_budget", "tool_choice", b"tool_choice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_background", b"_background", "_max_output_tokens", b"_max_output_tokens", "_max_tool_calls", b"_max_tool_calls", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_priority", b"_priority", "_store", b"_store", "_stream_padding", b"_stream_padding", "audio", b"audio", "background", b"background", "cache", b"cache", "citation_mode", b"citation_mode", "container", b"container", "context_management", b"context_management", "conversation_id", b"conversation_id", "end_user_id", b"end_user_id", "form", b"form", "guardrail", b"guardrail", "idempotency_key", b"idempotency_key", "image", b"image", "include", b"include", "inference_region", b"inference_region", "max_output_tokens", b"max_output_tokens", "max_tool_calls", b"max_tool_calls", "media_detail", b"media_detail", "messages", b"messages", "metadata", b"metadata", "model", b"model", "moderation_model", b"moderation_model", "n", b"n", "on_unsupported", b"on_unsupported", "output_modalities", b"output_modalities", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "previous_response_id", b"previous_response_id", "priority", b"priority", "prompt_template", b"prompt_template", "provider_data", b"provider_data", "provider_features", b"provider_features", "reasoning", b"reasoning", "response_format", b"response_format", "runtime", b"runtime", "safety", b"safety", "sampling", b"sampling", "service_tier", b"service_tier", "speed", b"speed", "store", b"store", "stream_padding", b"stream_padding", "task_budget", b"task_budget", "tool_choice", b"tool_choice", "tools", b"tools", "truncation", b"truncation", "verbosity", b"verbosity", "wanted_response_fields", b"wanted_response_fields"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_background", b"_background", "_max_output_tokens", b"_max_output_tokens", "_max_tool_calls", b"_max_tool_calls", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_priority", b"_priority", "_store", b"_store", "_stream_padding", b"_stream_padding", "audio", b"audio", "background", b"background", "cache", b"cache", "citation_mode", b"citation_mode", "container", b"container", "context_management", b"context_management", "conversation_id", b"conversation_id", "end_user_id", b"end_user_id", "form", b"form", "guardrail", b"guardrail", "idempotency_key", b"idempotency_key", "image", b"image", "include", b"include", "inference_region", b"inference_region", "max_output_tokens", b"max_output_tokens", "max_tool_calls", b"max_tool_calls", "media_detail", b"media_detail", "messages", b"messages", "metadata", b"metadata", "model", b"model", "moderation_model", b"moderation_model", "n", b"n", "on_unsupported", b"on_unsupported", "output_modalities", b"output_modalities", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "previous_response_id", b"previous_response_id", "priority", b"priority", "prompt_template", b"prompt_template", "provider_data", b"provider_data", "provider_features", b"provider_features", "reasoning", b"reasoning", "report_parameters", b"report_parameters", "response_format", b"response_format", "runtime", b"runtime", "safety", b"safety", "sampling", b"sampling", "service_tier", b"service_tier", "speed", b"speed", "store", b"store", "stream_padding", b"stream_padding", "task_budget", b"task_budget", "tool_choice", b"tool_choice", "tools", b"tools", "truncation", b"truncation", "verbosity", b"verbosity", "wanted_response_fields", b"wanted_response_fields"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__background: _TypeAlias = _typing.Literal["background"]  # noqa: Y015
     _WhichOneofArgType__background: _TypeAlias = _typing.Literal["_background", b"_background"]  # noqa: Y015
@@ -1435,6 +1471,7 @@ class Completion(_message.Message):
     UPSTREAM_MODEL_FIELD_NUMBER: _builtins.int
     PROMPT_BLOCKED_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    PARAMETER_FATES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The provider's identifier."""
     model: _builtins.str
@@ -1521,6 +1558,10 @@ class Completion(_message.Message):
     def complete_time(self) -> _timestamp_pb2.Timestamp:
         """When the answer was whole."""
 
+    @_builtins.property
+    def parameter_fates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParameterFate]:
+        """What became of each field that the request set, where `report_parameters` asked; by path."""
+
     def __init__(
         self,
         *,
@@ -1551,10 +1592,11 @@ class Completion(_message.Message):
         upstream_model: _builtins.str = ...,
         prompt_blocked: _builtins.bool = ...,
         replayed: _builtins.bool = ...,
+        parameter_fates: _abc.Iterable[Global___ParameterFate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["complete_time", b"complete_time", "container_expire_time", b"container_expire_time", "create_time", b"create_time", "echo", b"echo", "form", b"form", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_context_edits", b"applied_context_edits", "complete_time", b"complete_time", "container_expire_time", b"container_expire_time", "container_id", b"container_id", "container_skills", b"container_skills", "create_time", b"create_time", "echo", b"echo", "form", b"form", "id", b"id", "model", b"model", "output_moderation", b"output_moderation", "outputs", b"outputs", "payer", b"payer", "prompt_blocked", b"prompt_blocked", "prompt_moderation", b"prompt_moderation", "prompt_safety", b"prompt_safety", "provider", b"provider", "provider_data", b"provider_data", "replayed", b"replayed", "search_results", b"search_results", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "upstream_model", b"upstream_model", "upstream_provider", b"upstream_provider", "upstream_request_id", b"upstream_request_id", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_context_edits", b"applied_context_edits", "complete_time", b"complete_time", "container_expire_time", b"container_expire_time", "container_id", b"container_id", "container_skills", b"container_skills", "create_time", b"create_time", "echo", b"echo", "form", b"form", "id", b"id", "model", b"model", "output_moderation", b"output_moderation", "outputs", b"outputs", "parameter_fates", b"parameter_fates", "payer", b"payer", "prompt_blocked", b"prompt_blocked", "prompt_moderation", b"prompt_moderation", "prompt_safety", b"prompt_safety", "provider", b"provider", "provider_data", b"provider_data", "replayed", b"replayed", "search_results", b"search_results", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "upstream_model", b"upstream_model", "upstream_provider", b"upstream_provider", "upstream_request_id", b"upstream_request_id", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1913,6 +1955,42 @@ class Warning(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Warning: _TypeAlias = Warning  # noqa: Y015
+
+@_typing.final
+class ParameterFate(_message.Message):
+    """What became of one field of a request on its way to the provider."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    SENT_AS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Path of the field, such as "spec.sampling.top_k"."""
+    outcome: Global___ParameterOutcome.ValueType
+    """What became of it."""
+    reason: _builtins.str
+    """Why it was refused or not sent; empty otherwise."""
+    @_builtins.property
+    def sent_as(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where it stands in what was sent: JSON pointers into the body, or "header NAME", "query", "tensor NAME"."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        outcome: Global___ParameterOutcome.ValueType = ...,
+        sent_as: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "outcome", b"outcome", "reason", b"reason", "sent_as", b"sent_as"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParameterFate: _TypeAlias = ParameterFate  # noqa: Y015
 
 @_typing.final
 class StreamChatResponse(_message.Message):

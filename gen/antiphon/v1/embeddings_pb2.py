@@ -27,7 +27,7 @@ from antiphon.v1 import content_pb2 as antiphon_dot_v1_dot_content__pb2
 from antiphon.v1 import usage_pb2 as antiphon_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61ntiphon/v1/embeddings.proto\x12\x0b\x61ntiphon.v1\x1a\x16\x61ntiphon/v1/chat.proto\x1a\x19\x61ntiphon/v1/content.proto\x1a\x17\x61ntiphon/v1/usage.proto\"\xfa\x04\n\x0c\x45mbedRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12/\n\x06inputs\x18\x02 \x03(\x0b\x32\x17.antiphon.v1.EmbedInputR\x06inputs\x12#\n\ndimensions\x18\x03 \x01(\x05H\x00R\ndimensions\x88\x01\x01\x12\x37\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x1b.antiphon.v1.VectorEncodingR\x08\x65ncoding\x12\x32\n\ttask_type\x18\x05 \x01(\x0e\x32\x15.antiphon.v1.TaskTypeR\x08taskType\x12!\n\tnormalize\x18\x06 \x01(\x08H\x01R\tnormalize\x88\x01\x01\x12\x1f\n\x08truncate\x18\x07 \x01(\x08H\x02R\x08truncate\x88\x01\x01\x12\x1e\n\x0b\x65nd_user_id\x18\x08 \x01(\tR\tendUserId\x12\x45\n\x0eon_unsupported\x18\t \x01(\x0e\x32\x1e.antiphon.v1.UnsupportedPolicyR\ronUnsupported\x12P\n\rprovider_data\x18\x1e \x03(\x0b\x32+.antiphon.v1.EmbedRequest.ProviderDataEntryR\x0cproviderData\x12)\n\x04\x66orm\x18\x1f \x01(\x0b\x32\x15.antiphon.v1.WireFormR\x04\x66orm\x1a?\n\x11ProviderDataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\r\n\x0b_dimensionsB\x0c\n\n_normalizeB\x0b\n\t_truncate\"\x9e\x01\n\nEmbedInput\x12\x14\n\x04text\x18\x01 \x01(\tH\x00R\x04text\x12/\n\x06tokens\x18\x02 \x01(\x0b\x32\x15.antiphon.v1.TokenIdsH\x00R\x06tokens\x12*\n\x05parts\x18\x03 \x01(\x0b\x32\x12.antiphon.v1.PartsH\x00R\x05parts\x12\x14\n\x05title\x18\x04 \x01(\tR\x05titleB\x07\n\x05input\"\x1c\n\x08TokenIds\x12\x10\n\x03ids\x18\x01 \x03(\x05R\x03ids\"0\n\x05Parts\x12\'\n\x05parts\x18\x01 \x03(\x0b\x32\x11.antiphon.v1.PartR\x05parts\"\xc0\x03\n\rEmbedResponse\x12\x36\n\nembeddings\x18\x01 \x03(\x0b\x32\x16.antiphon.v1.EmbeddingR\nembeddings\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n\x08provider\x18\x03 \x01(\tR\x08provider\x12(\n\x05usage\x18\x04 \x01(\x0b\x32\x12.antiphon.v1.UsageR\x05usage\x12\x30\n\x08warnings\x18\x05 \x03(\x0b\x32\x14.antiphon.v1.WarningR\x08warnings\x12\x0e\n\x02id\x18\x06 \x01(\tR\x02id\x12Q\n\rprovider_data\x18\x1e \x03(\x0b\x32,.antiphon.v1.EmbedResponse.ProviderDataEntryR\x0cproviderData\x12)\n\x04\x66orm\x18\x1f \x01(\x0b\x32\x15.antiphon.v1.WireFormR\x04\x66orm\x12\x1a\n\x08replayed\x18  \x01(\x08R\x08replayed\x1a?\n\x11ProviderDataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xa4\x04\n\tEmbedding\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x34\n\x07\x66loat32\x18\x02 \x01(\x0b\x32\x18.antiphon.v1.FloatVectorH\x00R\x07\x66loat32\x12\x33\n\x06packed\x18\x03 \x01(\x0b\x32\x19.antiphon.v1.PackedVectorH\x00R\x06packed\x12\x33\n\x06sparse\x18\x04 \x01(\x0b\x32\x19.antiphon.v1.SparseVectorH\x00R\x06sparse\x12\x35\n\x07\x66loat64\x18\x05 \x01(\x0b\x32\x19.antiphon.v1.DoubleVectorH\x00R\x07\x66loat64\x12M\n\rprovider_data\x18\x1e \x03(\x0b\x32(.antiphon.v1.Embedding.ProviderDataEntryR\x0cproviderData\x12)\n\x04\x66orm\x18\x1f \x01(\x0b\x32\x15.antiphon.v1.WireFormR\x04\x66orm\x12!\n\ttruncated\x18\x06 \x01(\x08H\x01R\ttruncated\x88\x01\x01\x12$\n\x0btoken_count\x18\x07 \x01(\x03H\x02R\ntokenCount\x88\x01\x01\x1a?\n\x11ProviderDataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x08\n\x06vectorB\x0c\n\n_truncatedB\x0e\n\x0c_token_count\"%\n\x0b\x46loatVector\x12\x16\n\x06values\x18\x01 \x03(\x02R\x06values\"&\n\x0c\x44oubleVector\x12\x16\n\x06values\x18\x01 \x03(\x01R\x06values\"{\n\x0cPackedVector\x12\x37\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1b.antiphon.v1.VectorEncodingR\x08\x65ncoding\x12\x1e\n\ndimensions\x18\x02 \x01(\x05R\ndimensions\x12\x12\n\x04\x64\x61ta\x18\x03 \x01(\x0cR\x04\x64\x61ta\"@\n\x0cSparseVector\x12\x18\n\x07indices\x18\x01 \x03(\x05R\x07indices\x12\x16\n\x06values\x18\x02 \x03(\x02R\x06values*\xbc\x01\n\x0eVectorEncoding\x12\x1f\n\x1bVECTOR_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17VECTOR_ENCODING_FLOAT32\x10\x01\x12\x1b\n\x17VECTOR_ENCODING_FLOAT16\x10\x02\x12\x18\n\x14VECTOR_ENCODING_INT8\x10\x03\x12\x19\n\x15VECTOR_ENCODING_UINT8\x10\x04\x12\x1a\n\x16VECTOR_ENCODING_BINARY\x10\x05*\xa8\x02\n\x08TaskType\x12\x19\n\x15TASK_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TASK_TYPE_RETRIEVAL_QUERY\x10\x01\x12 \n\x1cTASK_TYPE_RETRIEVAL_DOCUMENT\x10\x02\x12!\n\x1dTASK_TYPE_SEMANTIC_SIMILARITY\x10\x03\x12\x1c\n\x18TASK_TYPE_CLASSIFICATION\x10\x04\x12\x18\n\x14TASK_TYPE_CLUSTERING\x10\x05\x12 \n\x1cTASK_TYPE_QUESTION_ANSWERING\x10\x06\x12\x1f\n\x1bTASK_TYPE_FACT_VERIFICATION\x10\x07\x12\"\n\x1eTASK_TYPE_CODE_RETRIEVAL_QUERY\x10\x08\x32S\n\x11\x45mbeddingsService\x12>\n\x05\x45mbed\x12\x19.antiphon.v1.EmbedRequest\x1a\x1a.antiphon.v1.EmbedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61ntiphon/v1/embeddings.proto\x12\x0b\x61ntiphon.v1\x1a\x16\x61ntiphon/v1/chat.proto\x1a\x19\x61ntiphon/v1/content.proto\x1a\x17\x61ntiphon/v1/usage.proto\"\xa7\x05\n\x0c\x45mbedRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\x12/\n\x06inputs\x18\x02 \x03(\x0b\x32\x17.antiphon.v1.EmbedInputR\x06inputs\x12#\n\ndimensions\x18\x03 \x01(\x05H\x00R\ndimensions\x88\x01\x01\x12\x37\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x1b.antiphon.v1.VectorEncodingR\x08\x65ncoding\x12\x32\n\ttask_type\x18\x05 \x01(\x0e\x32\x15.antiphon.v1.TaskTypeR\x08taskType\x12!\n\tnormalize\x18\x06 \x01(\x08H\x01R\tnormalize\x88\x01\x01\x12\x1f\n\x08truncate\x18\x07 \x01(\x08H\x02R\x08truncate\x88\x01\x01\x12\x1e\n\x0b\x65nd_user_id\x18\x08 \x01(\tR\tendUserId\x12\x45\n\x0eon_unsupported\x18\t \x01(\x0e\x32\x1e.antiphon.v1.UnsupportedPolicyR\ronUnsupported\x12+\n\x11report_parameters\x18\n \x01(\x08R\x10reportParameters\x12P\n\rprovider_data\x18\x1e \x03(\x0b\x32+.antiphon.v1.EmbedRequest.ProviderDataEntryR\x0cproviderData\x12)\n\x04\x66orm\x18\x1f \x01(\x0b\x32\x15.antiphon.v1.WireFormR\x04\x66orm\x1a?\n\x11ProviderDataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\r\n\x0b_dimensionsB\x0c\n\n_normalizeB\x0b\n\t_truncate\"\x9e\x01\n\nEmbedInput\x12\x14\n\x04text\x18\x01 \x01(\tH\x00R\x04text\x12/\n\x06tokens\x18\x02 \x01(\x0b\x32\x15.antiphon.v1.TokenIdsH\x00R\x06tokens\x12*\n\x05parts\x18\x03 \x01(\x0b\x32\x12.antiphon.v1.PartsH\x00R\x05parts\x12\x14\n\x05title\x18\x04 \x01(\tR\x05titleB\x07\n\x05input\"\x1c\n\x08TokenIds\x12\x10\n\x03ids\x18\x01 \x03(\x05R\x03ids\"0\n\x05Parts\x12\'\n\x05parts\x18\x01 \x03(\x0b\x32\x11.antiphon.v1.PartR\x05parts\"\x85\x04\n\rEmbedResponse\x12\x36\n\nembeddings\x18\x01 \x03(\x0b\x32\x16.antiphon.v1.EmbeddingR\nembeddings\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x1a\n\x08provider\x18\x03 \x01(\tR\x08provider\x12(\n\x05usage\x18\x04 \x01(\x0b\x32\x12.antiphon.v1.UsageR\x05usage\x12\x30\n\x08warnings\x18\x05 \x03(\x0b\x32\x14.antiphon.v1.WarningR\x08warnings\x12\x0e\n\x02id\x18\x06 \x01(\tR\x02id\x12Q\n\rprovider_data\x18\x1e \x03(\x0b\x32,.antiphon.v1.EmbedResponse.ProviderDataEntryR\x0cproviderData\x12)\n\x04\x66orm\x18\x1f \x01(\x0b\x32\x15.antiphon.v1.WireFormR\x04\x66orm\x12\x1a\n\x08replayed\x18  \x01(\x08R\x08replayed\x12\x43\n\x0fparameter_fates\x18! \x03(\x0b\x32\x1a.antiphon.v1.ParameterFateR\x0eparameterFates\x1a?\n\x11ProviderDataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xa4\x04\n\tEmbedding\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12\x34\n\x07\x66loat32\x18\x02 \x01(\x0b\x32\x18.antiphon.v1.FloatVectorH\x00R\x07\x66loat32\x12\x33\n\x06packed\x18\x03 \x01(\x0b\x32\x19.antiphon.v1.PackedVectorH\x00R\x06packed\x12\x33\n\x06sparse\x18\x04 \x01(\x0b\x32\x19.antiphon.v1.SparseVectorH\x00R\x06sparse\x12\x35\n\x07\x66loat64\x18\x05 \x01(\x0b\x32\x19.antiphon.v1.DoubleVectorH\x00R\x07\x66loat64\x12M\n\rprovider_data\x18\x1e \x03(\x0b\x32(.antiphon.v1.Embedding.ProviderDataEntryR\x0cproviderData\x12)\n\x04\x66orm\x18\x1f \x01(\x0b\x32\x15.antiphon.v1.WireFormR\x04\x66orm\x12!\n\ttruncated\x18\x06 \x01(\x08H\x01R\ttruncated\x88\x01\x01\x12$\n\x0btoken_count\x18\x07 \x01(\x03H\x02R\ntokenCount\x88\x01\x01\x1a?\n\x11ProviderDataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x08\n\x06vectorB\x0c\n\n_truncatedB\x0e\n\x0c_token_count\"%\n\x0b\x46loatVector\x12\x16\n\x06values\x18\x01 \x03(\x02R\x06values\"&\n\x0c\x44oubleVector\x12\x16\n\x06values\x18\x01 \x03(\x01R\x06values\"{\n\x0cPackedVector\x12\x37\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x1b.antiphon.v1.VectorEncodingR\x08\x65ncoding\x12\x1e\n\ndimensions\x18\x02 \x01(\x05R\ndimensions\x12\x12\n\x04\x64\x61ta\x18\x03 \x01(\x0cR\x04\x64\x61ta\"@\n\x0cSparseVector\x12\x18\n\x07indices\x18\x01 \x03(\x05R\x07indices\x12\x16\n\x06values\x18\x02 \x03(\x02R\x06values*\xbc\x01\n\x0eVectorEncoding\x12\x1f\n\x1bVECTOR_ENCODING_UNSPECIFIED\x10\x00\x12\x1b\n\x17VECTOR_ENCODING_FLOAT32\x10\x01\x12\x1b\n\x17VECTOR_ENCODING_FLOAT16\x10\x02\x12\x18\n\x14VECTOR_ENCODING_INT8\x10\x03\x12\x19\n\x15VECTOR_ENCODING_UINT8\x10\x04\x12\x1a\n\x16VECTOR_ENCODING_BINARY\x10\x05*\xa8\x02\n\x08TaskType\x12\x19\n\x15TASK_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TASK_TYPE_RETRIEVAL_QUERY\x10\x01\x12 \n\x1cTASK_TYPE_RETRIEVAL_DOCUMENT\x10\x02\x12!\n\x1dTASK_TYPE_SEMANTIC_SIMILARITY\x10\x03\x12\x1c\n\x18TASK_TYPE_CLASSIFICATION\x10\x04\x12\x18\n\x14TASK_TYPE_CLUSTERING\x10\x05\x12 \n\x1cTASK_TYPE_QUESTION_ANSWERING\x10\x06\x12\x1f\n\x1bTASK_TYPE_FACT_VERIFICATION\x10\x07\x12\"\n\x1eTASK_TYPE_CODE_RETRIEVAL_QUERY\x10\x08\x32S\n\x11\x45mbeddingsService\x12>\n\x05\x45mbed\x12\x19.antiphon.v1.EmbedRequest\x1a\x1a.antiphon.v1.EmbedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,36 +40,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EMBEDRESPONSE_PROVIDERDATAENTRY']._serialized_options = b'8\001'
   _globals['_EMBEDDING_PROVIDERDATAENTRY']._loaded_options = None
   _globals['_EMBEDDING_PROVIDERDATAENTRY']._serialized_options = b'8\001'
-  _globals['_VECTORENCODING']._serialized_start=2272
-  _globals['_VECTORENCODING']._serialized_end=2460
-  _globals['_TASKTYPE']._serialized_start=2463
-  _globals['_TASKTYPE']._serialized_end=2759
+  _globals['_VECTORENCODING']._serialized_start=2386
+  _globals['_VECTORENCODING']._serialized_end=2574
+  _globals['_TASKTYPE']._serialized_start=2577
+  _globals['_TASKTYPE']._serialized_end=2873
   _globals['_EMBEDREQUEST']._serialized_start=122
-  _globals['_EMBEDREQUEST']._serialized_end=756
-  _globals['_EMBEDREQUEST_PROVIDERDATAENTRY']._serialized_start=651
-  _globals['_EMBEDREQUEST_PROVIDERDATAENTRY']._serialized_end=714
-  _globals['_EMBEDINPUT']._serialized_start=759
-  _globals['_EMBEDINPUT']._serialized_end=917
-  _globals['_TOKENIDS']._serialized_start=919
-  _globals['_TOKENIDS']._serialized_end=947
-  _globals['_PARTS']._serialized_start=949
-  _globals['_PARTS']._serialized_end=997
-  _globals['_EMBEDRESPONSE']._serialized_start=1000
-  _globals['_EMBEDRESPONSE']._serialized_end=1448
-  _globals['_EMBEDRESPONSE_PROVIDERDATAENTRY']._serialized_start=651
-  _globals['_EMBEDRESPONSE_PROVIDERDATAENTRY']._serialized_end=714
-  _globals['_EMBEDDING']._serialized_start=1451
-  _globals['_EMBEDDING']._serialized_end=1999
-  _globals['_EMBEDDING_PROVIDERDATAENTRY']._serialized_start=651
-  _globals['_EMBEDDING_PROVIDERDATAENTRY']._serialized_end=714
-  _globals['_FLOATVECTOR']._serialized_start=2001
-  _globals['_FLOATVECTOR']._serialized_end=2038
-  _globals['_DOUBLEVECTOR']._serialized_start=2040
-  _globals['_DOUBLEVECTOR']._serialized_end=2078
-  _globals['_PACKEDVECTOR']._serialized_start=2080
-  _globals['_PACKEDVECTOR']._serialized_end=2203
-  _globals['_SPARSEVECTOR']._serialized_start=2205
-  _globals['_SPARSEVECTOR']._serialized_end=2269
-  _globals['_EMBEDDINGSSERVICE']._serialized_start=2761
-  _globals['_EMBEDDINGSSERVICE']._serialized_end=2844
+  _globals['_EMBEDREQUEST']._serialized_end=801
+  _globals['_EMBEDREQUEST_PROVIDERDATAENTRY']._serialized_start=696
+  _globals['_EMBEDREQUEST_PROVIDERDATAENTRY']._serialized_end=759
+  _globals['_EMBEDINPUT']._serialized_start=804
+  _globals['_EMBEDINPUT']._serialized_end=962
+  _globals['_TOKENIDS']._serialized_start=964
+  _globals['_TOKENIDS']._serialized_end=992
+  _globals['_PARTS']._serialized_start=994
+  _globals['_PARTS']._serialized_end=1042
+  _globals['_EMBEDRESPONSE']._serialized_start=1045
+  _globals['_EMBEDRESPONSE']._serialized_end=1562
+  _globals['_EMBEDRESPONSE_PROVIDERDATAENTRY']._serialized_start=696
+  _globals['_EMBEDRESPONSE_PROVIDERDATAENTRY']._serialized_end=759
+  _globals['_EMBEDDING']._serialized_start=1565
+  _globals['_EMBEDDING']._serialized_end=2113
+  _globals['_EMBEDDING_PROVIDERDATAENTRY']._serialized_start=696
+  _globals['_EMBEDDING_PROVIDERDATAENTRY']._serialized_end=759
+  _globals['_FLOATVECTOR']._serialized_start=2115
+  _globals['_FLOATVECTOR']._serialized_end=2152
+  _globals['_DOUBLEVECTOR']._serialized_start=2154
+  _globals['_DOUBLEVECTOR']._serialized_end=2192
+  _globals['_PACKEDVECTOR']._serialized_start=2194
+  _globals['_PACKEDVECTOR']._serialized_end=2317
+  _globals['_SPARSEVECTOR']._serialized_start=2319
+  _globals['_SPARSEVECTOR']._serialized_end=2383
+  _globals['_EMBEDDINGSSERVICE']._serialized_start=2875
+  _globals['_EMBEDDINGSSERVICE']._serialized_end=2958
 # @@protoc_insertion_point(module_scope)

@@ -141,6 +141,7 @@ class EmbedRequest(_message.Message):
     TRUNCATE_FIELD_NUMBER: _builtins.int
     END_USER_ID_FIELD_NUMBER: _builtins.int
     ON_UNSUPPORTED_FIELD_NUMBER: _builtins.int
+    REPORT_PARAMETERS_FIELD_NUMBER: _builtins.int
     PROVIDER_DATA_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
     model: _builtins.str
@@ -159,6 +160,8 @@ class EmbedRequest(_message.Message):
     """A stable name of the end user, hashed by the caller, for the provider's abuse checks."""
     on_unsupported: _chat_pb2.UnsupportedPolicy.ValueType
     """What happens to a field that the provider cannot take. Default: ERROR."""
+    report_parameters: _builtins.bool
+    """Whether the answer says what became of each field of this request."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___EmbedInput]:
         """What to embed; at least one."""
@@ -183,12 +186,13 @@ class EmbedRequest(_message.Message):
         truncate: _builtins.bool | None = ...,
         end_user_id: _builtins.str = ...,
         on_unsupported: _chat_pb2.UnsupportedPolicy.ValueType = ...,
+        report_parameters: _builtins.bool = ...,
         provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         form: _content_pb2.WireForm | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_truncate", b"_truncate", "dimensions", b"dimensions", "form", b"form", "normalize", b"normalize", "truncate", b"truncate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_truncate", b"_truncate", "dimensions", b"dimensions", "encoding", b"encoding", "end_user_id", b"end_user_id", "form", b"form", "inputs", b"inputs", "model", b"model", "normalize", b"normalize", "on_unsupported", b"on_unsupported", "provider_data", b"provider_data", "task_type", b"task_type", "truncate", b"truncate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions", "_normalize", b"_normalize", "_truncate", b"_truncate", "dimensions", b"dimensions", "encoding", b"encoding", "end_user_id", b"end_user_id", "form", b"form", "inputs", b"inputs", "model", b"model", "normalize", b"normalize", "on_unsupported", b"on_unsupported", "provider_data", b"provider_data", "report_parameters", b"report_parameters", "task_type", b"task_type", "truncate", b"truncate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dimensions: _TypeAlias = _typing.Literal["dimensions"]  # noqa: Y015
     _WhichOneofArgType__dimensions: _TypeAlias = _typing.Literal["_dimensions", b"_dimensions"]  # noqa: Y015
@@ -328,6 +332,7 @@ class EmbedResponse(_message.Message):
     PROVIDER_DATA_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    PARAMETER_FATES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model that answered, in the provider's words."""
     provider: _builtins.str
@@ -356,6 +361,10 @@ class EmbedResponse(_message.Message):
     def form(self) -> _content_pb2.WireForm:
         """How the wire spelled this answer. Safe to clear."""
 
+    @_builtins.property
+    def parameter_fates(self) -> _containers.RepeatedCompositeFieldContainer[_chat_pb2.ParameterFate]:
+        """What became of each field that the request set, where `report_parameters` asked; by path."""
+
     def __init__(
         self,
         *,
@@ -368,10 +377,11 @@ class EmbedResponse(_message.Message):
         provider_data: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         form: _content_pb2.WireForm | None = ...,
         replayed: _builtins.bool = ...,
+        parameter_fates: _abc.Iterable[_chat_pb2.ParameterFate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "form", b"form", "id", b"id", "model", b"model", "provider", b"provider", "provider_data", b"provider_data", "replayed", b"replayed", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embeddings", b"embeddings", "form", b"form", "id", b"id", "model", b"model", "parameter_fates", b"parameter_fates", "provider", b"provider", "provider_data", b"provider_data", "replayed", b"replayed", "usage", b"usage", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from antiphon.adapter.addresses import url_of
 from antiphon.adapter.catalog import Catalog
@@ -15,11 +16,13 @@ from antiphon.adapter.upstream import OpenReply, Target, Upstream
 from antiphon.adapter.wires import chat_wire, embeddings_wire
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
+from antiphon.core.fates import fates
 from antiphon.core.health import answered
 from antiphon.core.streams import Events, published
 from antiphon.core.telemetry.genai import Operation, operation
 from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2, usage_pb2
-from antiphon.wire.base import CountsTokens, HttpCall, StreamDecoder
+from antiphon.wire.base import ChatWire, CountsTokens, HttpCall, StreamDecoder
+from antiphon.wire.sent import sent
 
 HealthSource = Callable[[], Sequence[health_pb2.ComponentHealth]]
 
@@ -59,6 +62,7 @@ class ProviderAdapter:
             completion = wire.decode_response(body)
             _label(completion, provider, reply)
             completion.warnings.extend(wired.warnings)
+            completion.parameter_fates.extend(_chat_fates(wire, spec, own, stream=False))
             _finish(op, completion, [output.provider_finish_reason for output in completion.outputs])
             return completion
 
@@ -86,6 +90,7 @@ class ProviderAdapter:
                         async for event in events:
                             if event.HasField("started"):
                                 _label(event.started.completion, provider, reply)
+                                event.started.completion.warnings.extend(wired.warnings)  # while a head can say them
                             elif event.HasField("part_started"):
                                 op.first_chunk()
                             elif event.HasField("output_done"):
@@ -94,6 +99,7 @@ class ProviderAdapter:
                                 completion = event.completed.completion
                                 _label(completion, provider, reply)
                                 completion.warnings.extend(wired.warnings)
+                                completion.parameter_fates.extend(_chat_fates(wire, spec, own, stream=True))
                                 _finish(op, completion, finish_reasons)
                             yield event
             finally:
@@ -150,6 +156,8 @@ class ProviderAdapter:
             response.provider = provider.name
             response.replayed = bool(reply.recording.get("replayed"))
             response.warnings.extend(wired.warnings)
+            if request.report_parameters:
+                response.parameter_fates.extend(fates(renamed, lambda each: sent(wire.encode_request(each))))
             op.finished(usage=response.usage, model=response.model, response_id=response.id)
             return response
 
@@ -230,6 +238,13 @@ def _with_model(spec: chat_pb2.ChatSpec, own: str) -> chat_pb2.ChatSpec:
     renamed.CopyFrom(spec)
     renamed.model = own
     return renamed
+
+
+def _chat_fates(wire: ChatWire, spec: chat_pb2.ChatSpec, own: str, *, stream: bool) -> Sequence[chat_pb2.ParameterFate]:
+    if not spec.report_parameters:
+        return ()
+    encoded = partial(wire.encode_request, stream=stream)
+    return fates(_with_model(spec, own), lambda each: sent(encoded(each)), prefix="spec.")
 
 
 def _note(op: Operation, reply: OpenReply) -> None:

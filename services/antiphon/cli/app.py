@@ -44,6 +44,7 @@ for command in (
     client_commands.chat,
     client_commands.embed,
     client_commands.models,
+    client_commands.providers,
     client_commands.health,
     server_commands.up,
     server_commands.serve,

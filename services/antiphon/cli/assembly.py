@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
-from typing import Any
 
 import httpx
 
 from antiphon.adapter.credentials import Credentials
 from antiphon.adapter.limits import Limits
-from antiphon.adapter.providers import Provider, Providers
+from antiphon.adapter.providers import Providers
 from antiphon.adapter.recording import RecordingPolicy
-from antiphon.adapter.rows import OPENAI_LIKE, built_in
 from antiphon.adapter.service import ProviderAdapter
 from antiphon.adapter.upstream import Upstream
-from antiphon.adapter.wires import CHAT_WIRES
+from antiphon.cli.provider_rows import provider_rows
 from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
 from antiphon.core.chain import Layer
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.health import component
 from antiphon.core.remote import RemoteBackend
-from antiphon.core.settings import ANONYMOUS_HOSTS, ProviderSettings, Settings
+from antiphon.core.settings import ANONYMOUS_HOSTS, Settings
 from antiphon.core.telemetry.redaction import register_secret
 from antiphon.core.telemetry.rpc import Telemetry
 from antiphon.core.validation import Validation
@@ -40,7 +37,6 @@ from antiphon.harness.transport import CassetteTransport
 from antiphon.inference.service import Inference
 from antiphon.inference.triton import Triton
 from antiphon.v1 import health_pb2
-from antiphon.wire.openai_chat.quirks import ReasoningStyle
 
 ROLES = ("gateway", "adapter", "inference", "suite")
 
@@ -120,7 +116,7 @@ def inference(settings: Settings) -> Inference:
 
 def adapter(settings: Settings, environment: Mapping[str, str]) -> ProviderAdapter:
     """The service in front of providers."""
-    providers = Providers(_configured(settings))
+    providers = Providers(provider_rows(settings))
     credentials = Credentials(environment)
     secrets = credentials.secrets(providers)
     for secret in secrets:
@@ -167,57 +163,3 @@ def _cassette_health(store: CassetteStore, settings: Settings) -> health_pb2.Com
         part.reason = error.reason
         return part
     return component("cassettes", health_pb2.STATUS_SERVING, f"{len(store)} recordings in {settings.cassettes}")
-
-
-def _configured(settings: Settings) -> dict[str, Provider]:
-    """The built-in rows, changed and added to by the settings. Raises ServiceError naming what is wrong."""
-    rows = built_in()
-    for name, changes in settings.providers.items():
-        if name == "triton" or "/" in name:
-            raise ServiceError(Reason.INVALID_REQUEST, f"providers.{name}: this name is taken or holds a '/'")
-        if name in rows:
-            rows[name] = _changed(rows[name], changes)
-        elif changes.base_url is None:
-            raise ServiceError(
-                Reason.INVALID_REQUEST,
-                f"providers.{name}: is not built in, so base_url is needed; built in: {', '.join(sorted(rows))}",
-            )
-        else:
-            key_required = changes.key is not None
-            fresh = Provider(name=name, base_url=changes.base_url, key_required=key_required, quirks=OPENAI_LIKE)
-            rows[name] = _changed(fresh, changes)
-    return rows
-
-
-def _changed(row: Provider, changes: ProviderSettings) -> Provider:
-    given = changes.model_dump(exclude_none=True)
-    if "key" in given:
-        given["key_names"] = (given.pop("key"),)
-    if "headers" in given:
-        given["headers"] = {**row.headers, **given["headers"]}
-    if "embeddings" in given:
-        given["embeddings"] = "openai_embeddings" if given["embeddings"] else ""
-    quirks = given.pop("quirks", None)
-    row = replace(row, **given)
-    return row if quirks is None else replace(row, quirks=_quirks(row, quirks))
-
-
-def _quirks(row: Provider, given: Mapping[str, object]) -> Any:
-    """The row's quirks with the operator's values. A row that changes its wire begins with that wire's defaults."""
-    kind = CHAT_WIRES[row.wire].quirks
-    base: Any = row.quirks if isinstance(row.quirks, kind) else kind()
-    known = {field.name for field in fields(kind)}
-    if unknown := sorted(set(given) - known):
-        raise ServiceError(
-            Reason.INVALID_REQUEST,
-            f"providers.{row.name}.quirks: unknown {', '.join(unknown)}; known: {', '.join(sorted(known))}",
-        )
-    values = dict(given)
-    try:
-        if "reasoning_style" in values:
-            values["reasoning_style"] = ReasoningStyle(str(values["reasoning_style"]))
-    except ValueError as error:
-        raise ServiceError(Reason.INVALID_REQUEST, f"providers.{row.name}.quirks.reasoning_style: {error}") from error
-    if isinstance(refuses := values.get("refuses"), list):
-        values["refuses"] = frozenset(map(str, refuses))
-    return replace(base, **values)

@@ -83,6 +83,17 @@ def models(
     work.run(connection, provider=provider, search=search, as_json=as_json)
 
 
+def providers(
+    server: o.Server = "",
+    timeout: Annotated[float, _seconds("30")] = 30.0,
+    as_json: o.Json = False,
+) -> None:
+    """List the providers: which can be called, and what is missing where one cannot."""
+    from antiphon.cli import providers as work
+
+    work.run(o.connection(server, timeout, None, False, ""), as_json=as_json)
+
+
 def health(
     watch: Annotated[bool, typer.Option("--watch", help="Go on and show every change, until Ctrl-C.")] = False,
     live: Annotated[

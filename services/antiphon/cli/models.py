@@ -56,7 +56,7 @@ def run(connection: Connection, *, provider: str, search: str, as_json: bool) ->
             terminal.write(json_text(found))
             return exits.OK
         if found.models:
-            terminal.out().print(table(found.models))
+            terminal.rows().print(table(found.models))
         console = terminal.err()
         for item in found.unreachable_providers:
             said = f"{terminal.line(item.provider)} could not be asked: {item.reason}: {terminal.line(item.message)}"

@@ -39,7 +39,7 @@ def run(connection: Connection, *, as_json: bool) -> None:
         if as_json:
             terminal.write(json_text(found))
         else:
-            terminal.out().print(table(found.providers))
+            terminal.rows().print(table(found.providers))
         return exits.OK
 
     perform(work, connection, as_json=as_json)

@@ -14,6 +14,7 @@ from rich.console import Console
 from antiphon.cli import exits
 
 _KEPT = frozenset("\n\t")
+_ENDLESS = 100_000
 _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in _KEPT}
 
 
@@ -28,6 +29,11 @@ class Terminal(Console):
 def out() -> Terminal:
     """Standard output: what was asked for, and nothing else."""
     return Terminal(file=sys.stdout, highlight=False)
+
+
+def rows() -> Terminal:
+    """Standard output for a table: on a terminal folded to its width, in a pipe one line a row."""
+    return Terminal(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _ENDLESS)
 
 
 def err() -> Terminal:

@@ -25,18 +25,19 @@ VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 class ProviderSettings(BaseModel):
     """A change to a built-in provider, or a new OpenAI-compatible one.
 
-    `base_url` and `wire` are needed for a new one only. `key` is the name of the environment value that holds the
-    key; never the key itself.
+    `base_url` is needed for a new one only. `wire` names the codec of its chat, "openai_chat" unless said otherwise.
+    `embeddings` names that of its embeddings; true means OpenAI's. `key` is the name of the environment value that
+    holds the key; never the key itself.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     base_url: str | None = None
-    wire: Literal["openai_chat", "anthropic_messages"] | None = None
+    wire: str | None = None
     key: str | None = None
     key_required: bool | None = None
     default_model: str | None = None
-    embeddings: bool | None = None
+    embeddings: bool | str | None = None
     local: bool | None = None
     headers: dict[str, str] | None = None
     quirks: dict[str, Any] | None = None

@@ -20,7 +20,7 @@ from antiphon.inference.unsupported import refused_or_warned
 from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2, usage_pb2
 
 EMBED_FIELDS = frozenset(
-    {"model", "inputs", "normalize", "end_user_id", "on_unsupported", "provider_data", "form"}
+    {"model", "inputs", "normalize", "end_user_id", "on_unsupported", "provider_data", "form", "report_parameters"}
 )  # fmt: skip
 
 
@@ -64,6 +64,9 @@ class Inference:
                             finish_reasons.append(event.output_done.output.provider_finish_reason)
                         elif event.HasField("completed"):
                             about = event.completed.completion
+                            if spec.report_parameters:
+                                limit = entry.default_max_tokens
+                                about.parameter_fates.extend(text.fates_of(spec, default_max_tokens=limit))
                             op.finished(usage=used, model=name, response_id=about.id, finish_reasons=finish_reasons)
                         yield event
             except ServiceError as error:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection
+from typing import Any
 from uuid import uuid4
 
 from google.protobuf.message import Message
 from tritonclient.grpc import InferInput, InferResult
 
 from antiphon.core.errors import Reason, invalid
+from antiphon.core.fates import Sent, fates
 from antiphon.core.streams import Events
 from antiphon.inference import tensors
 from antiphon.inference.unsupported import refused_or_warned
@@ -22,7 +24,7 @@ from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
 
 SPEC_FIELDS = frozenset(
     {"model", "messages", "sampling", "max_output_tokens", "n", "end_user_id", "idempotency_key", "on_unsupported",
-     "metadata", "provider_data", "form"}
+     "metadata", "provider_data", "form", "report_parameters"}
 )  # fmt: skip
 """Fields of a request that a text model takes, or that carry no demand on the answer."""
 
@@ -112,6 +114,20 @@ async def events_of(
     about.usage.CopyFrom(used)
     about.warnings.extend(warnings)
     yield chat_pb2.StreamChatResponse(completed=chat_pb2.Completed(completion=about))
+
+
+def fates_of(spec: chat_pb2.ChatSpec, *, default_max_tokens: int = 0) -> list[chat_pb2.ParameterFate]:
+    """What became of each parameter of a request that `inputs_for` has taken."""
+
+    def encode(each: chat_pb2.ChatSpec) -> Sent:
+        values: dict[str, Any] = {}
+        for name, value in _sampling(each, default_max_tokens).items():
+            items = value if isinstance(value, list) else [value]
+            values.update((f"tensor sampling_parameters: {name}", item) for item in items[:1])
+            values.update((f"tensor sampling_parameters: {name}/{at}", item) for at, item in enumerate(items[1:], 1))
+        return Sent(values=values, warnings=_unsupported(each))
+
+    return fates(spec, encode, prefix="spec.")
 
 
 def _sampling(spec: chat_pb2.ChatSpec, default_max_tokens: int) -> dict[str, object]:

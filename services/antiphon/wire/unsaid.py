@@ -12,8 +12,9 @@ from typing import Any
 from antiphon.v1 import chat_pb2, content_pb2
 
 ALWAYS = frozenset(
-    {"model", "messages", "tools", "tool_choice", "idempotency_key", "on_unsupported", "provider_data", "form"}
-)
+    {"model", "messages", "tools", "tool_choice", "idempotency_key", "on_unsupported", "provider_data", "form",
+     "report_parameters"}
+)  # fmt: skip
 """Fields that every codec handles itself, or that no provider is meant to see."""
 NESTED = frozenset({"sampling", "reasoning", "cache"})
 """Fields of which a wire may say only a part."""

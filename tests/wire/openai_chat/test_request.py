@@ -308,6 +308,14 @@ def test_what_a_provider_refuses_is_refused_by_path() -> None:
     assert refusal_of(spec, refuses=OPENAI_REFUSES).violations[0].field == "spec.sampling.top_k"
 
 
+def test_asking_for_what_happens_anyway_is_not_refused() -> None:
+    wire = OpenAIChat(Quirks(refuses=frozenset({"n"})))
+    call = wire.encode_request(user_spec(n=1), stream=False)
+    assert "n" not in json.loads(call.body)
+    assert not call.warnings
+    assert refusal_of(user_spec(n=2), refuses=frozenset({"n"})).violations[0].field == "spec.n"
+
+
 def test_a_lenient_caller_is_warned_instead() -> None:
     spec = user_spec(sampling=chat_pb2.Sampling(top_k=5), on_unsupported=chat_pb2.UNSUPPORTED_POLICY_WARN)
     call = OpenAIChat(Quirks(refuses=OPENAI_REFUSES)).encode_request(spec, stream=False)

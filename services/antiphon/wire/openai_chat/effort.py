@@ -90,7 +90,10 @@ def lower_reasoning(spec: chat_pb2.ChatSpec, quirks: Quirks, gaps: Gaps) -> Json
             gaps.lacks(f"spec.reasoning.{name}", "this provider's format has no field for it")
     for name in [name for name in data if name in quirks.refuses]:
         del data[name]
-        gaps.lacks(f"spec.reasoning ({name})", "this provider does not take it")
+        for field, value in reasoning.ListFields():
+            alone = chat_pb2.Reasoning(**{field.name: value})
+            if any(name in _lowered(style, alone) for style in styles):
+                gaps.lacks(f"spec.reasoning.{field.name}", f"this provider does not take {name}")
     return data
 
 

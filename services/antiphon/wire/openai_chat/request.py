@@ -26,7 +26,7 @@ from antiphon.wire.openai_chat.tools import (
     lower_tools,
 )
 from antiphon.wire.remainder import keep, restore
-from antiphon.wire.unsaid import unsaid
+from antiphon.wire.unsaid import HARMLESS, unsaid
 
 ChatSpec = chat_pb2.ChatSpec
 
@@ -220,7 +220,7 @@ def _lower_field(data: JsonObject, spec: ChatSpec, field: Field, quirks: Quirks,
     taken = [name for name in names if name not in quirks.refuses]
     if not taken:
         taken = [name for name in field.names if name not in quirks.refuses][:1]
-    if not taken:
+    if not taken and getattr(holder, last) not in HARMLESS.get(field.path, ()):
         gaps.lacks(f"spec.{field.path}", f"this provider does not take {names[0]}")
     for name in taken:
         outer, _, inner = name.rpartition(".")
