@@ -9,11 +9,11 @@ from typing import Any
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2
-from antiphon.wire.anthropic_messages.content import arguments
 from antiphon.wire.base import HttpCall
 from antiphon.wire.bedrock_converse import BedrockConverse
 from antiphon.wire.bedrock_converse.embeddings import BedrockEmbeddings
 from antiphon.wire.bedrock_converse.invoke import BedrockAnthropic
+from antiphon.wire.call_arguments import arguments
 from antiphon.wire.jsontext import leaves, loads, text_of
 from antiphon.wire.sse import encode_event
 from tests.laws.anthropic import AnthropicMessagesLaws

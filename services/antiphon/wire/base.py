@@ -28,11 +28,13 @@ class HttpCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpReply:
-    """An answer as a wire reads it. Header names are in lower case."""
+    """An answer as a wire reads or writes it. Header names are in lower case. `warnings` tell which parts of an answer
+    the wire has no word for; whoever sends the reply tells them beside it."""
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[chat_pb2.Warning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

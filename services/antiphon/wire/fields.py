@@ -113,6 +113,11 @@ def object_at(source: JsonObject, key: str) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
+def sorted_text(value: Json) -> str:
+    """JSON text with sorted keys: a stream and a unary answer give the same fields in different order."""
+    return text_of(_sorted(value))
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     what: str
@@ -123,6 +128,12 @@ class _Kind:
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _sorted(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def _whole(bits: int) -> Callable[[Json], bool]:

@@ -7,6 +7,7 @@ go through the standard library.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -36,6 +37,16 @@ def loads(text: bytes | str) -> Json:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def loads_text(text: bytes) -> Json:
+    """As `loads`, with lone surrogates replaced by U+FFFD: a protobuf string cannot hold them. Raises ValueError."""
+    try:
+        if _LONG not in text.translate(_DIGITS):
+            return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass  # as in `loads`
+    return _whole(loads(text))
 
 
 def dumps(value: Json) -> bytes:
@@ -95,14 +106,24 @@ def fits(value: Json, bits: int = 32) -> bool:
     return type(value) is int and -(1 << bits - 1) <= value < 1 << bits - 1
 
 
-def object_of(body: bytes, what: str) -> JsonObject:
+def object_of(body: bytes, what: str, *, read: Callable[[bytes], Json] = loads) -> JsonObject:
     """The JSON object in an upstream body. Raises ServiceError MALFORMED_RESPONSE naming `what`."""
     try:
-        value = loads(body)
+        value = read(body)
     except ValueError as error:
         raise ServiceError(Reason.MALFORMED_RESPONSE, f"{what} is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise ServiceError(Reason.MALFORMED_RESPONSE, f"{what} is a JSON {type(value).__name__}, not an object")
+    return value
+
+
+def _whole(value: Json) -> Json:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
     return value
 
 

@@ -157,10 +157,10 @@ def _lift_request(call: HttpCall) -> pb.EmbedRequest:
             _spell(request, REQUEST, name)
             break
     for name, words in _NAMES.items():
-        if data.get(name) in words and not request.encoding:
+        if isinstance(data.get(name), str) and data[name] in words and not request.encoding:
             request.encoding = words[data[name]]
             _spell(request, REQUEST, f"{name}={data[name]}")
-    if data.get("input_type") in _TASKS:
+    if isinstance(data.get("input_type"), str) and data["input_type"] in _TASKS:
         request.task_type = _TASKS[data["input_type"]]
         _spell(request, REQUEST, f"input_type={data['input_type']}")
     if isinstance(data.get("truncation"), bool):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from antiphon.v1 import content_pb2
 
+OF_SERVERS = frozenset({"tool_list", "approval_request", "approval_response"})
+"""Kinds of part that say what a provider does with MCP servers: no other provider can go on from them, and none needs
+to, so they are left out of what is sent to another one, with a warning."""
 _PROVIDER_RUN = (content_pb2.TOOL_EXECUTOR_PROVIDER, content_pb2.TOOL_EXECUTOR_MCP)
 
 

@@ -13,12 +13,15 @@ share (law L5).
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from copy import deepcopy
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from antiphon.v1 import content_pb2
 from antiphon.wire.jsontext import Json, JsonObject, dumps, leaves, loads, same
 
 Patch = list[JsonObject]
+_SHORT = 1024
 
 
 class Carrier(Protocol):
@@ -61,8 +64,20 @@ def restore(carrier: Carrier, wire: str, direction: str, lowered: JsonObject, *n
         if name in carrier.provider_data:
             merge(lowered, loads(carrier.provider_data[name]))
     if carrier.HasField("form") and carrier.form.patch_json and carrier.form.wire == f"{wire}/{direction}":
-        return apply(loads(carrier.form.patch_json), lowered)
+        return apply(_steps(carrier.form.patch_json), lowered)
     return lowered
+
+
+def _steps(patch_json: str) -> Patch:
+    """The steps of a patch. Most patches are a few short texts, told again in every answer: those are read once."""
+    steps: Patch = _short_steps(patch_json) if len(patch_json) < _SHORT else loads(patch_json)
+    return steps
+
+
+@lru_cache(maxsize=512)
+def _short_steps(patch_json: str) -> Patch:
+    steps: Patch = loads(patch_json)
+    return steps
 
 
 def untyped_leaves(carrier: Carrier, wire: str) -> int:
@@ -130,9 +145,9 @@ def _take(step: JsonObject, document: JsonObject) -> None:
         if step["op"] == "remove":
             del place[last]
         elif isinstance(place, list):
-            place[int(last)] = step["value"]
+            place[int(last)] = deepcopy(step["value"])  # the steps serve again; see `_steps`
         elif step["op"] == "replace" or last not in place:
-            place[last] = step["value"]
+            place[last] = deepcopy(step["value"])
     except (KeyError, IndexError, TypeError, ValueError):
         return
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from antiphon.core.errors import Reason, invalid
 from antiphon.v1 import chat_pb2, tools_pb2
-from antiphon.wire.anthropic_messages.writer import sorted_text
+from antiphon.wire.fields import sorted_text
 from antiphon.wire.jsontext import JsonObject, loads
 from antiphon.wire.remainder import keep, restore
 from antiphon.wire.unsaid import unsaid

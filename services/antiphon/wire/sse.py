@@ -6,13 +6,14 @@ cut anywhere: inside a UTF-8 character, between the CR and LF of one line end, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from typing import NamedTuple
 
 BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SseEvent:
+class SseEvent(NamedTuple):
     """One event. `event` is empty where the stream gave no name; a comment line has `comment` set and no data."""
 
     data: bytes = b""
@@ -36,6 +37,12 @@ class SseParser:
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """The events that `chunk` completes. Raises ValueError past `max_event_bytes`."""
+        if not self._line and not self._after_cr and b"\r" not in chunk:
+            if not self._at_start:
+                return self._feed_lines(chunk)
+            if chunk and chunk[:1] != BOM[:1]:
+                self._at_start = False
+                return self._feed_lines(chunk)
         events: list[SseEvent] = []
         if self._after_cr and chunk[:1] == b"\n":
             chunk = chunk[1:]
@@ -43,17 +50,11 @@ class SseParser:
         elif chunk:
             self._after_cr = False
         start = 0
-        while True:
-            end = _line_end(chunk, start)
-            if end < 0:
-                break
-            self._line += chunk[start:end]
-            if chunk[end : end + 2] == b"\r\n":
-                start = end + 2
-            else:
-                self._after_cr = chunk[end : end + 1] == b"\r" and end + 1 == len(chunk)
-                start = end + 1
-            self._take_line(events)
+        for end in _LINE_END.finditer(chunk):  # one pass: two searches a line are quadratic where one end is absent
+            self._line += chunk[start : end.start()]
+            start = end.end()
+            self._after_cr = end[0] == b"\r" and start == len(chunk)
+            self._take_held(events)
         self._line += chunk[start:]
         if len(self._line) + self._size > self._limit:
             raise ValueError(f"a server-sent event is larger than {self._limit} bytes")
@@ -63,16 +64,41 @@ class SseParser:
         """The event that the end of the stream completes: some servers leave out the last blank line."""
         events: list[SseEvent] = []
         if self._line:
-            self._take_line(events)
+            self._take_held(events)
         self._dispatch(events)
         return events
 
-    def _take_line(self, events: list[SseEvent]) -> None:
+    def _feed_lines(self, chunk: bytes) -> list[SseEvent]:
+        """Line feeds alone, with no line begun: what nearly every chunk of nearly every provider is."""
+        events: list[SseEvent] = []
+        *lines, rest = chunk.split(b"\n")
+        data, size = self._data, self._size
+        for line in lines:
+            if line[:6] == b"data: ":
+                data.append(line[6:])
+                size += len(line) - 5
+            elif line or self._event or len(data) != 1:
+                self._size = size
+                self._take_line(line, events)
+                data, size = self._data, self._size
+            else:  # the end of an event that is one line of data
+                events.append(SseEvent(data.pop(), "", self._id))
+                size = 0
+        self._size = size
+        self._line += rest
+        if len(rest) + size > self._limit:
+            raise ValueError(f"a server-sent event is larger than {self._limit} bytes")
+        return events
+
+    def _take_held(self, events: list[SseEvent]) -> None:
         line = bytes(self._line)
         self._line.clear()
         if self._at_start:
             line = line.removeprefix(BOM)
             self._at_start = False
+        self._take_line(line, events)
+
+    def _take_line(self, line: bytes, events: list[SseEvent]) -> None:
         if not line:
             self._dispatch(events)
             return
@@ -105,10 +131,3 @@ def encode_event(data: bytes, *, event: str = "") -> bytes:
 def encode_comment(text: bytes = b"") -> bytes:
     """A comment, which keeps a quiet connection open."""
     return b": " + text + b"\n\n"
-
-
-def _line_end(chunk: bytes, start: int) -> int:
-    feed, carriage = chunk.find(b"\n", start), chunk.find(b"\r", start)
-    if feed < 0 or carriage < 0:
-        return max(feed, carriage)
-    return min(feed, carriage)

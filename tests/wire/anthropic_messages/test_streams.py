@@ -244,7 +244,7 @@ def test_a_completion_of_another_wire_becomes_a_message() -> None:
             "input_tokens": 6,
             "cache_read_input_tokens": 4,
             "output_tokens": 2,
-            "service_tier": "default",
+            "service_tier": "standard",
         },
     }
 

@@ -400,3 +400,11 @@ def test_tools_that_a_provider_runs_elsewhere_are_refused() -> None:
 def test_an_idempotency_key_travels_as_a_header() -> None:
     call = WIRE.encode_request(user_spec(idempotency_key="k"), stream=False)
     assert call.headers["idempotency-key"] == "k"
+
+
+def test_a_schema_without_a_name_gets_one_unless_it_was_read_so() -> None:
+    form = {"type": "json_schema", "json_schema": {"schema": {"type": "object"}}}
+    assert lowered(lifted(request(response_format=form)))["response_format"] == form
+    schema = tools_pb2.JsonSchemaFormat(schema_json='{"type":"object"}')
+    named = user_spec(response_format=tools_pb2.ResponseFormat(json_schema=schema))
+    assert lowered(named)["response_format"]["json_schema"] == {"name": "answer", "schema": {"type": "object"}}

@@ -10,7 +10,7 @@ import pytest
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2
 from antiphon.wire.base import HttpReply
-from antiphon.wire.openai_chat import OpenAIChat, response
+from antiphon.wire.openai_chat import OpenAIChat, finish
 from tests.laws.verdict import first_difference, untyped
 
 WIRE = OpenAIChat()
@@ -217,24 +217,30 @@ def test_a_replayed_call_has_no_stream_index() -> None:
     assert "index" not in message["tool_calls"][0]
 
 
-@pytest.mark.parametrize("word", [*response.FINISH, "brand_new"])
+@pytest.mark.parametrize("word", [*finish.FINISH, "brand_new"])
 def test_finish_reasons_keep_the_provider_s_word(word: str) -> None:
     body = answer(choice={"finish_reason": word})
     completion = lifted(body)
-    expected = response.FINISH.get(word, chat_pb2.FINISH_REASON_OTHER)
+    expected = finish.FINISH.get(word, chat_pb2.FINISH_REASON_OTHER)
     assert completion.outputs[0].finish_reason == expected
     assert json.loads(WIRE.encode_response(completion).body)["choices"][0]["finish_reason"] == word
 
 
 def test_every_finish_reason_has_a_word_for_clients() -> None:
-    assert set(response.FINISH_WORDS) == set(chat_pb2.FinishReason.values())
+    assert set(finish.FINISH_WORDS) == set(chat_pb2.FinishReason.values())
     output = chat_pb2.Output(finish_reason=chat_pb2.FINISH_REASON_STOP, provider_finish_reason="end_turn")
-    assert response.finish_word(output) == "stop"
+    assert finish.finish_word(output) == "stop"
 
 
 def test_astral_characters_and_separators_survive() -> None:
     text = "\U0001f600 \u2028 \x85 e\u0301"
     assert only_part(answer({"content": text})).text.text == text
+
+
+def test_half_of_a_surrogate_pair_does_not_lose_the_answer() -> None:
+    body = json.dumps(answer({"content": "half \ud83d of a pair"})).encode()
+    completion = WIRE.decode_response(HttpReply(status=200, body=body))
+    assert completion.outputs[0].messages[0].parts[0].text.text == "half \ufffd of a pair"
 
 
 def test_arguments_stay_the_text_that_the_provider_wrote() -> None:

@@ -128,14 +128,13 @@ def test_reasoning_in_the_clear_goes_to_a_provider_that_takes_it() -> None:
     ]
 
 
-def test_a_call_of_a_tool_that_another_provider_ran_is_refused() -> None:
+def test_a_call_of_a_tool_that_another_provider_ran_is_left_out_with_a_warning() -> None:
     spec = chat_pb2.ChatSpec(model="m")
     ran = content_pb2.ToolCall(call_id="s_1", name="web_search", executor=content_pb2.TOOL_EXECUTOR_PROVIDER)
     spec.messages.append(_said(content_pb2.ROLE_ASSISTANT, Part(tool_call=ran)))
-    with pytest.raises(ServiceError) as caught:
-        WIRE.encode_request(spec, stream=False)
-    assert caught.value.reason is Reason.UNSUPPORTED_PARAMETER
-    assert caught.value.violations[0].field == "spec.messages[0].parts[0]"
+    warnings = WIRE.encode_request(spec, stream=False).warnings
+    assert [(warning.code, warning.field) for warning in warnings] == [("NOT_SENT", "spec.messages[0].parts[0]")]
+    assert _body(spec)["input"] == []
 
 
 def test_the_result_of_a_custom_tool_answers_in_kind() -> None:

@@ -3,25 +3,10 @@
 from __future__ import annotations
 
 from antiphon.v1 import content_pb2, tools_pb2
+from antiphon.wire.durations import seconds, ttl_word
 from antiphon.wire.jsontext import JsonObject
 
 Breakable = content_pb2.Part | tools_pb2.Tool
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def seconds(ttl: str) -> int | None:
-    """Seconds of a word such as "5m"; None where it is no such word."""
-    number, unit = ttl[:-1], ttl[-1:]
-    return int(number) * _UNITS[unit] if number.isascii() and number.isdigit() and unit in _UNITS else None
-
-
-def ttl_word(whole_seconds: int) -> str:
-    """The word for a number of seconds, in the largest of h, m and s that divides it."""
-    for unit in "hm":
-        if whole_seconds and whole_seconds % _UNITS[unit] == 0:
-            return f"{whole_seconds // _UNITS[unit]}{unit}"
-    return f"{whole_seconds}s"
 
 
 def lift_breakpoint(control: object, target: content_pb2.CacheBreakpoint) -> None:

@@ -43,7 +43,7 @@ _FORMS: Mapping[str, _Form] = {
     ),
     "web_search_result_location": _Form(
         Fields(_Citation, cited_text="cited_text", encrypted_index="encrypted_index", title="title", url="url"),
-        always=("cited_text", "url"),
+        always=("cited_text", "url", "encrypted_index"),
     ),
 }
 

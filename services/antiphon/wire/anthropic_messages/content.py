@@ -21,16 +21,23 @@ from antiphon.wire.anthropic_messages.fields import (
     word,
 )
 from antiphon.wire.anthropic_messages.media import Untypable, lift_media, lower_media
-from antiphon.wire.anthropic_messages.quirks import WIRE
-from antiphon.wire.anthropic_messages.results import BLOCKS, lift_content, lift_result, lower_content, lower_result
+from antiphon.wire.anthropic_messages.quirks import REASONING_FORMAT, WIRE
+from antiphon.wire.anthropic_messages.results import (
+    BLOCKS,
+    OWN_RUN,
+    is_foreign_run,
+    lift_content,
+    lift_result,
+    lower_content,
+    lower_result,
+)
 from antiphon.wire.anthropic_messages.writer import Writer
+from antiphon.wire.call_arguments import arguments
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, text_of
+from antiphon.wire.plain_text import OF_SERVERS
 
 Lift = Callable[[JsonObject, content_pb2.Part, Place], None]
 Lower = Callable[[content_pb2.Part, Writer, str], JsonObject | None]
-
-INVALID_ARGUMENTS = "INVALID_JSON"
-"""Key under which Anthropic's documentation asks for arguments that are no JSON object to be sent back."""
 
 _CALL = Fields(content_pb2.ToolCall, id="call_id", name="name")
 _SEARCH = Fields(content_pb2.SearchResult, source="source", title="title")
@@ -41,7 +48,19 @@ _EXECUTORS = {
     "mcp_tool_use": content_pb2.TOOL_EXECUTOR_MCP,
 }
 _CALLS = {executor: kind for kind, executor in _EXECUTORS.items()} | {content_pb2.TOOL_EXECUTOR_UNSPECIFIED: "tool_use"}
+_SERVER_TOOLS = {
+    "search": "web_search",  # Groq
+    "nova_grounding": "web_search",  # Amazon
+    "google_search": "web_search",
+    "code_interpreter": "code_execution",  # OpenAI
+    "nova_code_interpreter": "code_execution",  # Amazon
+    "python": "code_execution",  # Groq
+}
+"""Names that clients of this wire know for tools that other providers run themselves."""
 _NAMESPACES = {"tool_use": "toolset_name", "mcp_tool_use": "server_name"}
+_UNSIGNED = frozenset({"text", "tool_use", "image"})
+"""Types of block that Anthropic does not sign: a signature there is Gemini's, which a client sends back."""
+_SIGNED = "signed"
 _NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -65,6 +84,8 @@ class Blocks:
         signature = block.get("signature")
         if isinstance(signature, str):
             part.signature = whole_text(signature).encode()
+            if kind not in _UNSIGNED and place.direction == REQUEST:
+                spell(part, _SIGNED, REQUEST)
         writer = Writer(direction=place.direction)
         writer.keep(part, self._lower(part, writer, "") or {}, block)
         return part
@@ -82,26 +103,21 @@ class Blocks:
         block = _LOWER.get(kind, _lower_foreign)(part, writer, path)
         if block is not None:
             lower_cache(part, block)
-            if part.signature and "signature" not in block and writer.direction == RESPONSE:
-                block["signature"] = word(part.signature)  # a client of this wire replays what it does not know
+            if part.signature and "signature" not in block:
+                _lower_signature(part, block, writer, path)
         return block
 
 
 BLOCK_CODEC = Blocks()
 
 
-def arguments(call: content_pb2.ToolCall) -> JsonObject:
-    """The arguments of a call as the object that this wire wants, whatever the model wrote."""
-    if call.WhichOneof("input") == "text":
-        return {"input": call.text}
-    text = call.arguments_json.strip()
-    if not text:
-        return {}
-    try:
-        value = loads(text)
-    except ValueError:
-        return {INVALID_ARGUMENTS: call.arguments_json}
-    return value if isinstance(value, dict) else {INVALID_ARGUMENTS: call.arguments_json}
+def _lower_signature(part: content_pb2.Part, block: JsonObject, writer: Writer, path: str) -> None:
+    """The signature of a block that has none at Anthropic: Gemini's of a text or a call. A client of this wire replays
+    what it does not know; Anthropic refuses it."""
+    if writer.direction == RESPONSE or spelled(part, _SIGNED, REQUEST):
+        block["signature"] = word(part.signature)
+    else:
+        writer.warn("NOT_SENT", f"{path}.signature", "a signature that another provider made was left out")
 
 
 def valid_id(call_id: str, writer: Writer) -> str:
@@ -148,6 +164,8 @@ def _lift_thinking(block: JsonObject, part: content_pb2.Part, place: Place) -> N
         raise Untypable
     part.reasoning.SetInParent()
     part.reasoning.text = whole_text(block["thinking"])
+    if place.direction == RESPONSE or block.get("signature"):
+        part.reasoning.format = REASONING_FORMAT
     if place.direction == REQUEST and not block.get("signature"):
         spell(part, "unsigned", place.direction)
 
@@ -155,14 +173,17 @@ def _lift_thinking(block: JsonObject, part: content_pb2.Part, place: Place) -> N
 def _lift_redacted(block: JsonObject, part: content_pb2.Part, place: Place) -> None:
     if not isinstance(block.get("data"), str):
         raise Untypable
-    part.reasoning.redacted = True
+    part.reasoning.redacted, part.reasoning.format = True, REASONING_FORMAT
     part.reasoning.encrypted = whole_text(block["data"]).encode()
 
 
 def _lower_reasoning(part: content_pb2.Part, writer: Writer, path: str) -> JsonObject | None:
     reasoning = part.reasoning
+    if writer.direction == REQUEST and reasoning.format not in ("", REASONING_FORMAT):
+        writer.warn("REASONING_OMITTED", path, f"reasoning in the format {reasoning.format} was left out")
+        return None
     if reasoning.redacted or (reasoning.encrypted and not reasoning.text):
-        if writer.direction == REQUEST and not reasoning.redacted:
+        if writer.direction == REQUEST and not reasoning.redacted and not reasoning.format:
             writer.warn("REASONING_OMITTED", path, "reasoning that another provider encrypted was left out")
             return None
         return {"type": "redacted_thinking", "data": word(reasoning.encrypted)}
@@ -180,6 +201,8 @@ def _lift_call(block: JsonObject, part: content_pb2.Part, place: Place) -> None:
         raise Untypable
     call = part.tool_call
     call.executor = _EXECUTORS[block["type"]]
+    if place.direction == REQUEST and call.executor != content_pb2.TOOL_EXECUTOR_CLIENT:
+        spell(part, OWN_RUN, REQUEST)
     _CALL.lift(block, call, place)
     call.arguments_json = text_of(given)
     namespace = block.get(_NAMESPACES.get(block["type"], ""))
@@ -188,13 +211,19 @@ def _lift_call(block: JsonObject, part: content_pb2.Part, place: Place) -> None:
     _lift_caller(block, call)
 
 
-def _lower_call(part: content_pb2.Part, writer: Writer, path: str) -> JsonObject:
+def _lower_call(part: content_pb2.Part, writer: Writer, path: str) -> JsonObject | None:
     call = part.tool_call
     kind = _CALLS[call.executor]
+    if is_foreign_run(part, call.call_id, writer):
+        writer.warn("NOT_SENT", path, f"the call of '{call.name}', which another provider ran, was left out")
+        return None
+    if kind == "mcp_tool_use":
+        writer.use("mcp-client-2025-11-20")
+    foreign = kind == "server_tool_use" and writer.direction == RESPONSE
     block: JsonObject = {
         "type": kind,
         "id": valid_id(call.call_id, writer),
-        "name": call.name,
+        "name": _SERVER_TOOLS.get(call.name, call.name) if foreign else call.name,
         "input": arguments(call),
     }
     if call.namespace and kind in _NAMESPACES:
@@ -297,7 +326,11 @@ def _lower_opaque(part: content_pb2.Part, writer: Writer, path: str) -> JsonObje
 
 
 def _lower_foreign(part: content_pb2.Part, writer: Writer, path: str) -> None:
-    writer.unsupported(path, f"a {part.WhichOneof('kind')} belongs to another wire; leave it out")
+    kind = part.WhichOneof("kind")
+    if kind in OF_SERVERS:
+        writer.warn("NOT_SENT", path, f"a {kind} of an MCP server is for the provider alone that asked it; left out")
+    else:
+        writer.unsupported(path, f"a {kind} belongs to another wire; leave it out")
 
 
 def _lower_as_text(part: content_pb2.Part, writer: Writer, path: str) -> JsonObject:

@@ -166,10 +166,11 @@ _SAID = frozenset(
         "sampling.min_p", "sampling.frequency_penalty", "sampling.presence_penalty", "sampling.repetition_penalty",
         "sampling.seed", "sampling.stop", "sampling.logit_bias", "sampling.logprobs", "sampling.top_logprobs",
         "max_output_tokens", "n", "reasoning.effort", "reasoning.budget_tokens", "reasoning.display",
-        "reasoning.adaptive", "reasoning.enabled", "reasoning.exclude", "output_modalities", "audio", "verbosity",
-        "cache.key", "cache.retention", "cache.cached_content", "cache.breakpoint", "service_tier", "end_user_id",
-        "metadata", "previous_response_id", "store", "prediction", "safety", "moderation_model", "container",
-        "context_management", "inference_region", "speed", "task_budget", "provider_features"
+        "reasoning.include_encrypted", "reasoning.adaptive", "reasoning.enabled", "reasoning.exclude",
+        "output_modalities", "audio", "verbosity", "cache.key", "cache.retention", "cache.cached_content",
+        "cache.breakpoint", "service_tier", "end_user_id", "metadata", "previous_response_id", "store", "prediction",
+        "safety", "moderation_model", "container", "context_management", "inference_region", "speed", "task_budget",
+        "provider_features",
     }
 )  # fmt: skip
 """Fields of a request that this wire says, or refuses by itself; every other one is refused for it."""
@@ -191,8 +192,6 @@ def unsayable(spec: chat_pb2.ChatSpec, writer: Writer) -> None:
         ("output_modalities", any(kind != content_pb2.MODALITY_TEXT for kind in spec.output_modalities)),
         ("audio", spec.HasField("audio")),
         ("verbosity", bool(spec.verbosity)),
-        ("cache.key", bool(cache.key)),
-        ("cache.retention", bool(cache.retention)),
         ("cache.cached_content", bool(cache.cached_content)),
         ("metadata", bool(spec.metadata)),
         ("previous_response_id", bool(spec.previous_response_id)),
@@ -203,5 +202,12 @@ def unsayable(spec: chat_pb2.ChatSpec, writer: Writer) -> None:
     ):
         if lost:
             writer.unsupported(f"spec.{path}", "Anthropic's Messages API cannot say this; leave it out")
+    for path, hinted in (
+        ("cache.key", bool(cache.key)),
+        ("cache.retention", bool(cache.retention)),
+        ("reasoning.include_encrypted", spec.reasoning.include_encrypted),
+    ):
+        if hinted:
+            writer.warn("NOT_SENT", f"spec.{path}", "Anthropic cannot say this; the answer is the same without it")
     for path in unsaid(spec, _SAID):
         writer.unsupported(f"spec.{path}", "Anthropic's Messages API cannot say this; leave it out")

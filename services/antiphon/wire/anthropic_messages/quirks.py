@@ -8,6 +8,9 @@ from types import MappingProxyType
 WIRE = "anthropic_messages"
 """Name of the wire: the key of its untyped fields in `provider_data`."""
 
+REASONING_FORMAT = "anthropic-claude-v1"
+"""Name of the encoding of Claude's reasoning, as OpenRouter calls it: what has another name Anthropic did not sign."""
+
 VERSION = "2023-06-01"
 """The `anthropic-version` header that Anthropic asks for; the only stable one so far."""
 

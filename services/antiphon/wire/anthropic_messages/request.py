@@ -22,6 +22,7 @@ from antiphon.wire.anthropic_messages.tools import lift_tools, lower_tools
 from antiphon.wire.anthropic_messages.turns import lift_turns, lower_turns
 from antiphon.wire.anthropic_messages.writer import Writer
 from antiphon.wire.base import ChatCall, HttpCall
+from antiphon.wire.call_ids import with_call_ids
 from antiphon.wire.jsontext import JsonObject, dumps, loads
 
 _UNCOUNTED = ("max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "service_tier", "metadata", "stream")
@@ -71,6 +72,7 @@ def decode_request(call: HttpCall) -> ChatCall:
 def encode_request(spec: chat_pb2.ChatSpec, *, stream: bool, quirks: Quirks = DEFAULT, count: bool = False) -> HttpCall:
     """The call for the provider. Raises ServiceError
     UNSUPPORTED_PARAMETER, unless `spec.on_unsupported` is WARN."""
+    spec = with_call_ids(spec)
     strict = spec.on_unsupported != chat_pb2.UNSUPPORTED_POLICY_WARN
     writer = Writer(quirks=quirks, strict=strict)
     if not count:

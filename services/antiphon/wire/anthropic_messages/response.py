@@ -12,7 +12,7 @@ from antiphon.v1 import chat_pb2, content_pb2
 from antiphon.wire.anthropic_messages.content import BLOCK_CODEC
 from antiphon.wire.anthropic_messages.errors import body_error
 from antiphon.wire.anthropic_messages.fields import RESPONSE, Fields, Place, count_of, object_at, objects, whole_text
-from antiphon.wire.anthropic_messages.usage import lift_usage, lower_usage
+from antiphon.wire.anthropic_messages.usage import lift_usage, lower_usage, tier_word
 from antiphon.wire.anthropic_messages.writer import Writer
 from antiphon.wire.base import HttpReply
 from antiphon.wire.jsontext import Json, JsonObject, dumps, object_of
@@ -83,7 +83,8 @@ def encode_response(completion: chat_pb2.Completion) -> HttpReply:
                 blocks.append(block)
     body = lower_head(completion)
     body["content"] = blocks
-    return HttpReply(status=200, body=dumps(body), headers=reply_headers(completion))
+    headers = reply_headers(completion)
+    return HttpReply(status=200, body=dumps(body), headers=headers, warnings=tuple(writer.warnings))
 
 
 def reply_headers(completion: chat_pb2.Completion) -> dict[str, str]:
@@ -166,10 +167,12 @@ def _lower_head(completion: chat_pb2.Completion) -> JsonObject:
             "explanation": output.finish_message or None,
         }
     usage = lower_usage(completion.usage)
-    if completion.service_tier and "service_tier" not in usage:
-        usage["service_tier"] = completion.service_tier
+    tier = tier_word(completion.service_tier, completion.usage)
+    if tier and "service_tier" not in usage:
+        usage["service_tier"] = tier
     body["usage"] = usage
-    if completion.container_id:
+    # Clients count on the time, and have no use for the container of another provider.
+    if completion.container_id and (completion.HasField("container_expire_time") or completion.container_skills):
         body["container"] = {"id": completion.container_id}
         if completion.HasField("container_expire_time"):
             body["container"]["expires_at"] = completion.container_expire_time.ToJsonString()

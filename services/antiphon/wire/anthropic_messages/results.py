@@ -71,6 +71,8 @@ _FILE = Fields(
     new_start="new_start",
     new_lines="new_lines",
 )
+OWN_RUN = "own_run"
+_OWN_IDS = {content_pb2.TOOL_EXECUTOR_PROVIDER: "srvtoolu_", content_pb2.TOOL_EXECUTOR_MCP: "mcptoolu_"}
 _OUTPUT_TYPES = {"bash_code_execution_result": "bash_code_execution_output"}
 
 
@@ -78,6 +80,8 @@ def lift_result(block: JsonObject, part: content_pb2.Part, place: Place, codec: 
     """A result block of any type in BLOCKS."""
     kind, result = block["type"], part.tool_result
     result.SetInParent()
+    if place.direction == REQUEST and kind != CLIENT:
+        spell(part, OWN_RUN, REQUEST)
     _OUTER.lift(block, result, place)
     content = block.get("content")
     if kind in (CLIENT, MCP):
@@ -109,8 +113,11 @@ def lower_result(part: content_pb2.Part, writer: Writer, path: str, codec: Block
     else:
         kind = result.provider_type
         if kind not in PROVIDER:
-            writer.unsupported(path, f"'{kind}' is the result of another provider's own tool; leave it out")
+            writer.warn("NOT_SENT", path, f"'{kind}' is the result of another provider's own tool; it was left out")
             return None
+    if is_foreign_run(part, result.call_id, writer):
+        writer.warn("NOT_SENT", path, "the result of a tool that another provider ran was left out")
+        return None
     block: JsonObject = {"type": kind, "tool_use_id": result.call_id}
     if kind in PROVIDER:
         block["content"] = _lower_provider(result, kind, writer, path, codec)
@@ -122,6 +129,15 @@ def lower_result(part: content_pb2.Part, writer: Writer, path: str, codec: Block
     if result.HasField("is_error"):
         block["is_error"] = result.is_error
     return block
+
+
+def is_foreign_run(part: content_pb2.Part, call_id: str, writer: Writer) -> bool:
+    """Whether another provider ran a call, so that Anthropic refuses to hear of it: Anthropic's own have identifiers
+    of their own kind, unless a client of this wire wrote them."""
+    executor = getattr(part, part.WhichOneof("kind") or "text").executor
+    if writer.direction != REQUEST or executor not in _OWN_IDS or spelled(part, OWN_RUN, REQUEST):
+        return False
+    return not call_id.startswith(_OWN_IDS[executor])
 
 
 def lift_content(content: Json, carrier: Any, place: Place, codec: BlockCodec) -> list[content_pb2.Part]:
@@ -173,6 +189,7 @@ def is_bare(part: content_pb2.Part) -> bool:
     return (
         part.WhichOneof("kind") == "text"
         and not part.text.citations
+        and not part.signature
         and not part.HasField("cache_breakpoint")
         and not part.HasField("form")
         and not part.provider_data

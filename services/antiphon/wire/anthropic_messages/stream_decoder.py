@@ -20,8 +20,8 @@ from antiphon.wire.anthropic_messages.fields import RESPONSE, Place, whole_text
 from antiphon.wire.anthropic_messages.quirks import WIRE
 from antiphon.wire.anthropic_messages.response import lift_head
 from antiphon.wire.anthropic_messages.usage import lift_usage
-from antiphon.wire.anthropic_messages.writer import sorted_text
 from antiphon.wire.base import HttpReply
+from antiphon.wire.fields import sorted_text
 from antiphon.wire.jsontext import Json, JsonObject, loads, text_of
 from antiphon.wire.sse import SseEvent, SseParser
 

@@ -19,7 +19,7 @@ from antiphon.wire.anthropic_messages.quirks import WIRE
 from antiphon.wire.anthropic_messages.response import lower_head
 from antiphon.wire.anthropic_messages.writer import Writer
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, text_of
-from antiphon.wire.sse import encode_event
+from antiphon.wire.sse import encode_comment, encode_event
 
 Event = chat_pb2.StreamChatResponse
 Key = tuple[int, int]
@@ -71,6 +71,7 @@ class Encoder:
         block = BLOCK_CODEC.lower(started.part, self._writer, f"parts[{key}]")
         if block is None:
             del self._kinds[key]
+            yield from self._notes()
             return
         self._current = key
         pieces = list(_pieces(started.part))
@@ -131,7 +132,8 @@ class Encoder:
         del completion.outputs[:]
         completion.outputs.append(self._output)
         whole = lower_head(completion)
-        end: JsonObject = {"type": "message_delta", "delta": {}, "usage": whole["usage"]}
+        usage = {key: value for key, value in whole["usage"].items() if key != "service_tier"}  # told at the start
+        end: JsonObject = {"type": "message_delta", "delta": {}, "usage": usage}
         for key, value in whole.items():
             if key in _END_KEYS:
                 end["delta"][key] = value
@@ -190,6 +192,12 @@ class Encoder:
 
     def _delta(self, piece: JsonObject) -> bytes:
         return _sse("content_block_delta", {"type": "content_block_delta", "index": self._blocks, "delta": piece})
+
+    def _notes(self) -> Iterator[bytes]:
+        """What the wire could not say, as comments, which every client skips."""
+        for note in self._writer.warnings:
+            yield encode_comment(f"warning {note.code} {note.field}: {note.message}".encode())
+        self._writer.warnings.clear()
 
     def _key(self, place: Place) -> Key:
         if place.output_index:

@@ -17,6 +17,10 @@ _USAGE = Fields(
     inference_geo="inference_region",
     speed="speed",
 )
+_TIERS = {"standard": "standard", "default": "standard", "priority": "priority", "batch": "batch"}
+"""Words of this wire for tiers that other providers name."""
+_SERVER_TOOLS = ("web_search", "web_fetch")
+"""What clients count on in `server_tool_use`."""
 _STEP = Fields(usage_pb2.UsageStep, type="provider_type", model="model")
 _REQUESTS = "_requests"
 _TTL_HEAD, _TTL_TAIL = "ephemeral_", "_input_tokens"
@@ -36,6 +40,11 @@ def lift_usage(read: Json, target: usage_pb2.Usage) -> None:
 def lower_usage(source: usage_pb2.Usage) -> JsonObject:
     """The wire's block, its remainder included."""
     return Writer(direction=RESPONSE).restore(source, _lower(source))
+
+
+def tier_word(tier: str, usage: usage_pb2.Usage) -> str:
+    """The wire's word for a service tier; empty where it has none for another provider's."""
+    return tier if usage.raw.wire == WIRE else _TIERS.get(tier, "")
 
 
 def _lift(read: JsonObject, target: usage_pb2.Usage) -> None:
@@ -67,16 +76,26 @@ def _lower(source: usage_pb2.Usage) -> JsonObject:
     plain = source.input_tokens - source.cache_read_tokens - source.cache_write_tokens
     lowered: JsonObject = {"input_tokens": max(plain, 0), "output_tokens": 0}
     _USAGE.lower(source, lowered)
+    if plain < 0 and source.raw.wire != WIRE:  # others count what they cached over several steps
+        read = max(source.input_tokens - source.cache_write_tokens, 0)
+        lowered["cache_read_input_tokens"] = read
+    lowered.pop("service_tier", None)
+    if tier := tier_word(source.service_tier, source):
+        lowered["service_tier"] = tier
     if source.cache_write_tokens_by_ttl:
         lowered["cache_creation"] = {
             f"{_TTL_HEAD}{ttl}{_TTL_TAIL}": count for ttl, count in sorted(source.cache_write_tokens_by_ttl.items())
         }
     if source.server_tool_requests:
-        lowered["server_tool_use"] = {
-            f"{name}{_REQUESTS}": count for name, count in sorted(source.server_tool_requests.items())
+        uses = {
+            f"{name.removesuffix(_REQUESTS)}{_REQUESTS}": n for name, n in sorted(source.server_tool_requests.items())
         }
+        if source.raw.wire != WIRE:
+            uses = {key: uses.get(key, 0) for key in (f"{name}{_REQUESTS}" for name in _SERVER_TOOLS)}
+        if source.raw.wire == WIRE or any(uses.values()):
+            lowered["server_tool_use"] = uses
     if source.HasField("reasoning_tokens"):
         lowered["output_tokens_details"] = {"thinking_tokens": source.reasoning_tokens}
-    if source.steps:
+    if source.steps and source.raw.wire == WIRE:
         lowered["iterations"] = [_STEP.lower(step, _lower(step.usage)) for step in source.steps]
     return lowered

@@ -7,9 +7,9 @@ from typing import Any
 
 from antiphon.core.errors import Reason, invalid
 from antiphon.v1 import chat_pb2
-from antiphon.wire.anthropic_messages.fields import REQUEST
 from antiphon.wire.anthropic_messages.quirks import DEFAULT, WIRE, Quirks
-from antiphon.wire.jsontext import Json, JsonObject, loads, text_of
+from antiphon.wire.fields import REQUEST, sorted_text
+from antiphon.wire.jsontext import JsonObject, loads
 from antiphon.wire.remainder import keep, restore
 
 
@@ -49,14 +49,3 @@ class Writer:
         keep(carrier, WIRE, self.direction, lowered, read)
         if WIRE in carrier.provider_data:
             carrier.provider_data[WIRE] = sorted_text(loads(carrier.provider_data[WIRE]))
-
-
-def sorted_text(value: Json) -> str:
-    """JSON text with sorted keys: a stream and a unary answer give the same fields in different order."""
-    return text_of(_sorted(value))
-
-
-def _sorted(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value

@@ -9,15 +9,15 @@ from typing import TypeGuard
 
 from antiphon.core.errors import invalid
 from antiphon.v1 import content_pb2
-from antiphon.wire.anthropic_messages.cache import seconds, ttl_word
-from antiphon.wire.anthropic_messages.content import arguments
-from antiphon.wire.anthropic_messages.fields import Fields, Place, object_at, objects, whole_text, word
 from antiphon.wire.bedrock_converse.citations import lift_citation, lower_citation
 from antiphon.wire.bedrock_converse.media import KINDS, Untypable, lift_media, lower_media
 from antiphon.wire.bedrock_converse.results import lift_result, lower_result
 from antiphon.wire.bedrock_converse.spelling import WIRE, reader
+from antiphon.wire.call_arguments import arguments
+from antiphon.wire.durations import seconds, ttl_word
+from antiphon.wire.fields import Fields, Place, object_at, objects, whole_text, word
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, text_of
-from antiphon.wire.plain_text import as_text
+from antiphon.wire.plain_text import OF_SERVERS, as_text
 from antiphon.wire.scribe import REQUEST, Scribe
 
 Lift = Callable[[Json, content_pb2.Part, Place, Scribe], None]
@@ -25,6 +25,8 @@ Lower = Callable[[content_pb2.Part, Scribe, str], JsonObject | None]
 
 CACHE_POINT = "cachePoint"
 SERVER = "server_tool_use"
+REASONING_FORMAT = "anthropic-claude-v1"
+"""Of the models here, Claude alone signs its reasoning; its signatures serve at Anthropic too, and the other way."""
 _CLIENT = "tool_use"
 _CALL = Fields(content_pb2.ToolCall, toolUseId="call_id", name="name")
 _SEARCH = Fields(content_pb2.SearchResult, source="source", title="title")
@@ -61,9 +63,14 @@ class Blocks:
         if part.HasField("guard_mark"):
             return _lower_guarded(part, scribe, path)
         lower = _LOWER.get(kind)
+        if kind in OF_SERVERS:
+            scribe.omit(path, f"a {kind} of an MCP server is for the provider alone that asked it; left out")
+            return None
         if lower is None:
             scribe.unsupported(path, f"a {kind} belongs to another wire; leave it out")
             return None
+        if part.signature and kind != "reasoning" and scribe.direction == REQUEST:
+            scribe.omit(f"{path}.signature", "a signature that another provider made was left out")
         return lower(part, scribe, path)
 
 
@@ -192,6 +199,9 @@ def mark_unsigned(part: content_pb2.Part, scribe: Scribe) -> None:
 
 def _lower_reasoning(part: content_pb2.Part, scribe: Scribe, path: str) -> JsonObject | None:
     reasoning = part.reasoning
+    if scribe.direction == REQUEST and reasoning.format not in ("", REASONING_FORMAT):
+        scribe.warn("REASONING_OMITTED", path, f"reasoning in the format {reasoning.format} was left out")
+        return None
     if reasoning.redacted or (reasoning.encrypted and not reasoning.text):
         if scribe.direction == REQUEST and not reasoning.redacted:
             scribe.warn("REASONING_OMITTED", path, "reasoning that another provider encrypted was left out")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from antiphon.v1 import content_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, Fields, Place, object_at, objects, whole_text
 from antiphon.wire.bedrock_converse.spelling import reader
+from antiphon.wire.fields import RESPONSE, Fields, Place, object_at, objects, whole_text
 from antiphon.wire.jsontext import JsonObject
 from antiphon.wire.scribe import Scribe
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2, content_pb2, embeddings_pb2
-from antiphon.wire.anthropic_messages.fields import REQUEST, RESPONSE, Fields, Place, count_of, object_at, whole_text
 from antiphon.wire.base import HttpCall, HttpReply
 from antiphon.wire.bedrock_converse.errors import decode_error, encode_error
 from antiphon.wire.bedrock_converse.request import HEADERS, model_and_action, path_of, read_body
 from antiphon.wire.bedrock_converse.spelling import DEFAULT, FORMATS, Quirks
 from antiphon.wire.cohere_v2 import embeddings as cohere
+from antiphon.wire.fields import REQUEST, RESPONSE, Fields, Place, count_of, object_at, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps, object_of
 from antiphon.wire.plain_text import as_text
 from antiphon.wire.scribe import Scribe

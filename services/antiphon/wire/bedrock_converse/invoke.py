@@ -15,13 +15,14 @@ from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2, usage_pb2
 from antiphon.wire.anthropic_messages import AnthropicMessages
 from antiphon.wire.anthropic_messages import Quirks as AnthropicQuirks
-from antiphon.wire.anthropic_messages.fields import RESPONSE, count_of, object_at, spell, spelled
+from antiphon.wire.anthropic_messages.fields import spell, spelled
 from antiphon.wire.anthropic_messages.quirks import WIRE as ANTHROPIC
 from antiphon.wire.base import ChatCall, HttpCall, HttpReply
 from antiphon.wire.bedrock_converse import errors, response
 from antiphon.wire.bedrock_converse.errors import exception, frame_error
 from antiphon.wire.bedrock_converse.request import HEADERS, model_and_action, path_of, read_body
 from antiphon.wire.eventstream import BrokenFrames, Frame, FrameParser, event_frame, exception_frame
+from antiphon.wire.fields import RESPONSE, count_of, object_at
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, object_of
 from antiphon.wire.sse import SseParser, encode_event
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 
 from antiphon.v1 import content_pb2
-from antiphon.wire.anthropic_messages.fields import Fields, Place, object_at, objects, whole_text
 from antiphon.wire.bedrock_converse.spelling import FORMATS
+from antiphon.wire.fields import Fields, Place, object_at, objects, whole_text
 from antiphon.wire.jsontext import JsonObject
 from antiphon.wire.scribe import REQUEST, Scribe
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from antiphon.v1 import chat_pb2
-from antiphon.wire.anthropic_messages.fields import Fields, Place, object_at, whole_text
 from antiphon.wire.bedrock_converse.spelling import Family, family
+from antiphon.wire.fields import Fields, Place, object_at, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, loads
 from antiphon.wire.scribe import Scribe
 

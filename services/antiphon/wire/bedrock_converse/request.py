@@ -7,17 +7,19 @@ from urllib.parse import quote, unquote
 
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2
-from antiphon.wire.anthropic_messages.fields import Place, object_at, whole_text
 from antiphon.wire.base import ChatCall, HttpCall
 from antiphon.wire.bedrock_converse.blocks import lower_point
 from antiphon.wire.bedrock_converse.options import SAID, lift_options, lower_options
 from antiphon.wire.bedrock_converse.spelling import DEFAULT, WIRE, Quirks, reader
 from antiphon.wire.bedrock_converse.tools import lift_tools, lower_tools
 from antiphon.wire.bedrock_converse.turns import lift_turns, lower_turns
+from antiphon.wire.call_ids import with_call_ids
+from antiphon.wire.fields import Place, object_at, whole_text
 from antiphon.wire.jsontext import JsonObject, dumps, loads
 from antiphon.wire.scribe import REQUEST, Scribe, refuse_unsaid, strict_by
 
 _PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream|count-tokens|invoke|invoke-with-response-stream)$")
+_CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")
 HEADERS = {"content-type": "application/json"}
 
@@ -64,6 +66,7 @@ def decode_count(call: HttpCall) -> chat_pb2.ChatSpec:
 def encode_request(spec: chat_pb2.ChatSpec, *, stream: bool, quirks: Quirks = DEFAULT) -> HttpCall:
     """The call for the provider, to be signed. Raises ServiceError UNSUPPORTED_PARAMETER, unless `on_unsupported` is
     WARN."""
+    spec = with_call_ids(spec, _CALL_ID)
     scribe = Scribe(wire=WIRE, provider=quirks.provider, strict=strict_by(spec))
     refuse_unsaid(spec, SAID, scribe, "Bedrock's Converse API")
     body = scribe.restore(spec, _lowered(spec, scribe))

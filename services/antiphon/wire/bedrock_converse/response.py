@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, Place, count_of, object_at, whole_text
 from antiphon.wire.base import HttpReply
 from antiphon.wire.bedrock_converse.blocks import lift_content, lower_content
 from antiphon.wire.bedrock_converse.errors import decode_error
 from antiphon.wire.bedrock_converse.spelling import reader
 from antiphon.wire.bedrock_converse.trace import lift_ratings
 from antiphon.wire.bedrock_converse.usage import lift_latency, lift_usage, lower_latency, lower_usage
+from antiphon.wire.fields import RESPONSE, Place, count_of, object_at, whole_text
 from antiphon.wire.jsontext import JsonObject, dumps, object_of
 from antiphon.wire.scribe import Scribe
 
@@ -61,6 +61,10 @@ def decode_response(reply: HttpReply) -> chat_pb2.Completion:
 def encode_response(completion: chat_pb2.Completion) -> HttpReply:
     """The answer for a client of this wire, which knows one output. Raises ServiceError UNSUPPORTED_PARAMETER."""
     return HttpReply(status=200, body=dumps(lower_answer(completion)), headers=reply_headers(completion))
+
+
+_TIERS = {name: name for name in ("priority", "default", "flex", "reserved")} | {"standard": "default"}
+"""Tiers of this wire, and another provider's name for one."""
 
 
 def lift_answer(body: JsonObject) -> chat_pb2.Completion:
@@ -158,12 +162,11 @@ def _lowered_head(completion: chat_pb2.Completion, scribe: Scribe) -> JsonObject
     body: JsonObject = {"stopReason": stop_word(output)}
     if completion.usage.ListFields():  # what is not known is not 0
         body["usage"] = lower_usage(completion.usage, scribe)
-    if completion.usage.timing.HasField("total_seconds"):
-        body["metrics"] = lower_latency(completion.usage)
+    body["metrics"] = lower_latency(completion.usage)  # required; 0 where nobody took the time
     if output.HasField("matched_stop"):
         body[_FIELDS] = {_STOP: output.matched_stop}
-    if completion.service_tier:
-        body["serviceTier"] = {"type": completion.service_tier}
+    if tier := _TIERS.get(completion.service_tier):
+        body["serviceTier"] = {"type": tier}
     if completion.usage.speed:
         body["performanceConfig"] = {"latency": completion.usage.speed}
     if completion.model and scribe.spelled(completion, _ROUTER):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from antiphon.v1 import content_pb2
-from antiphon.wire.anthropic_messages.fields import Fields, Place, whole_text
 from antiphon.wire.bedrock_converse.spelling import reader
+from antiphon.wire.fields import Fields, Place, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, loads, text_of
 from antiphon.wire.scribe import Scribe
 

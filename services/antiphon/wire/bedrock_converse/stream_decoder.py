@@ -14,8 +14,6 @@ from typing import Any
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, Place, object_at, whole_text
-from antiphon.wire.anthropic_messages.writer import sorted_text
 from antiphon.wire.bedrock_converse.blocks import BLOCK_CODEC, mark_unsigned
 from antiphon.wire.bedrock_converse.citations import lift_citation
 from antiphon.wire.bedrock_converse.errors import frame_error
@@ -23,6 +21,7 @@ from antiphon.wire.bedrock_converse.response import lift_answer
 from antiphon.wire.bedrock_converse.spelling import WIRE, reader
 from antiphon.wire.bedrock_converse.usage import lift_usage
 from antiphon.wire.eventstream import BrokenFrames, Frame, FrameParser
+from antiphon.wire.fields import RESPONSE, Place, object_at, sorted_text, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, loads
 from antiphon.wire.remainder import merge
 

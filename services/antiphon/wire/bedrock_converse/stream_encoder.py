@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from antiphon.core.errors import ServiceError
 from antiphon.v1 import chat_pb2, content_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, object_at, word
 from antiphon.wire.bedrock_converse.blocks import BLOCK_CODEC
 from antiphon.wire.bedrock_converse.citations import lower_citation
 from antiphon.wire.bedrock_converse.errors import exception
 from antiphon.wire.bedrock_converse.response import lower_answer, one_answer
 from antiphon.wire.bedrock_converse.spelling import WIRE, reader
 from antiphon.wire.eventstream import event_frame, exception_frame
+from antiphon.wire.fields import RESPONSE, object_at, word
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, text_of
 
 Event = chat_pb2.StreamChatResponse
@@ -121,7 +121,8 @@ class Encoder:
         if kind == "toolResult":
             start = {key: value for key, value in lowered[kind].items() if key != "content"}
             yield self._start(block, {kind: start})
-            yield self._delta(block, {kind: lowered[kind].get("content", [])})
+            content = [_told(item) for item in lowered[kind].get("content", [])]
+            yield self._delta(block, {kind: content})
         elif kind == "image":
             start = {key: value for key, value in lowered[kind].items() if key != "source"}
             yield self._start(block, {kind: start})
@@ -211,6 +212,11 @@ _EVENTS: Mapping[str, Callable[[Encoder, Event], Iterator[bytes]]] = {
     "output_done": Encoder._output_done,
     "completed": Encoder._completed,
 }
+
+
+def _told(item: JsonObject) -> JsonObject:
+    """An element of a result as a stream can say it, which knows text and JSON alone."""
+    return {"json": item["searchResult"]} if "searchResult" in item else item
 
 
 def _redacted(data: bytes) -> JsonObject:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from antiphon.v1 import chat_pb2, tools_pb2
-from antiphon.wire.anthropic_messages.fields import Fields, Place, object_at, objects, whole_text
 from antiphon.wire.bedrock_converse.blocks import CACHE_POINT, is_plain_point, lift_point, lower_point
 from antiphon.wire.bedrock_converse.spelling import WIRE, Family, family, reader
+from antiphon.wire.fields import Fields, Place, object_at, objects, whole_text
 from antiphon.wire.jsontext import JsonObject, text_of
 from antiphon.wire.jsontext import loads as load
 from antiphon.wire.scribe import REQUEST, Scribe, refuse_unsaid_function

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from antiphon.v1 import chat_pb2
-from antiphon.wire.anthropic_messages.fields import object_at, objects, whole_text
+from antiphon.wire.fields import object_at, objects, whole_text
 from antiphon.wire.jsontext import Json, JsonObject
 
 _NAMES = ("type", "name", "match")

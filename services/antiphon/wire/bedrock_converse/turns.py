@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from antiphon.core.errors import invalid
 from antiphon.v1 import chat_pb2, content_pb2
-from antiphon.wire.anthropic_messages.fields import Place
 from antiphon.wire.bedrock_converse.blocks import lift_content, lower_content
 from antiphon.wire.bedrock_converse.spelling import reader
+from antiphon.wire.fields import Place
 from antiphon.wire.jsontext import Json, JsonObject
 from antiphon.wire.scribe import REQUEST, Scribe
 

@@ -7,9 +7,9 @@ holds the cached ones already, they are not added again.
 from __future__ import annotations
 
 from antiphon.v1 import usage_pb2
-from antiphon.wire.anthropic_messages.cache import seconds
-from antiphon.wire.anthropic_messages.fields import RESPONSE, Fields, Place, count_of, object_at, objects, whole_text
 from antiphon.wire.bedrock_converse.spelling import WIRE, reader
+from antiphon.wire.durations import seconds
+from antiphon.wire.fields import RESPONSE, Fields, Place, count_of, object_at, objects, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps
 from antiphon.wire.scribe import Scribe
 
@@ -81,6 +81,8 @@ def _lowered(source: usage_pb2.Usage, scribe: Scribe) -> JsonObject:
     lowered: JsonObject = {"inputTokens": max(source.input_tokens - cached, 0), "outputTokens": 0}
     lowered["totalTokens"] = source.input_tokens + source.output_tokens
     _USAGE.lower(source, lowered)
+    if cached > source.input_tokens and source.raw.wire != WIRE:  # others count what they cached over several steps
+        lowered["cacheReadInputTokens"] = max(source.input_tokens - source.cache_write_tokens, 0)
     for key, name in _TWINS.items():
         if scribe.spelled(source, key):
             lowered[key] = getattr(source, name)
@@ -89,6 +91,6 @@ def _lowered(source: usage_pb2.Usage, scribe: Scribe) -> JsonObject:
     if source.cache_write_tokens_by_ttl:
         details = sorted(source.cache_write_tokens_by_ttl.items(), key=lambda item: (seconds(item[0]) or 0, item[0]))
         lowered["cacheDetails"] = [{"ttl": ttl, "inputTokens": count} for ttl, count in details]
-    if source.server_tool_requests:
+    if source.server_tool_requests and source.raw.wire == WIRE:  # other providers count other tools
         lowered["serverToolUsage"] = dict(sorted(source.server_tool_requests.items()))
     return lowered

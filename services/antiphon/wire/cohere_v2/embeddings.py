@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2, content_pb2, embeddings_pb2
-from antiphon.wire.anthropic_messages.fields import REQUEST, RESPONSE, Fields, Place, object_at, objects, whole_text
 from antiphon.wire.base import HttpCall, HttpReply
 from antiphon.wire.cohere_v2.errors import decode_error, encode_error
 from antiphon.wire.cohere_v2.request import read_body
 from antiphon.wire.cohere_v2.spelling import DEFAULT, Quirks
+from antiphon.wire.fields import REQUEST, RESPONSE, Fields, Place, object_at, objects, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps, object_of
 from antiphon.wire.openai_chat.parts import data_url, lift_part, lower_part, read_address
 from antiphon.wire.scribe import Scribe

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from antiphon.core.errors import invalid
 from antiphon.v1 import content_pb2
-from antiphon.wire.anthropic_messages.fields import Fields, Place, object_at, objects, whole_text
 from antiphon.wire.cohere_v2.sources import (
     PLAN,
     lift_citation,
@@ -16,9 +15,10 @@ from antiphon.wire.cohere_v2.sources import (
     tells_index,
 )
 from antiphon.wire.cohere_v2.spelling import TOOL_PLAN, WIRE, reader
+from antiphon.wire.fields import Fields, Place, object_at, objects, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, text_of
 from antiphon.wire.openai_chat.parts import data_url, read_address
-from antiphon.wire.plain_text import as_text, provider_run
+from antiphon.wire.plain_text import OF_SERVERS, as_text, provider_run
 from antiphon.wire.scribe import REQUEST, RESPONSE, Scribe
 
 Part = content_pb2.Part
@@ -220,8 +220,14 @@ def _lowered(message: Message, scribe: Scribe, path: str) -> JsonObject:
     last = max((n for n, part in enumerate(message.parts) if part.WhichOneof("kind") == "text"), default=-1)
     for number, part in enumerate(message.parts):
         here = f"{path}.parts[{number}]"
+        if part.HasField("cache_breakpoint"):
+            scribe.omit(f"{here}.cache_breakpoint", "Cohere finds cached prefixes by itself")
+        if scribe.direction == REQUEST and (part.signature or _has_cipher(part)):
+            scribe.omit(f"{here}.signature", "Cohere takes no signatures and ciphers; they were left out")
         if provider_run(part):
             scribe.omit(here, "tools that another provider ran cannot be replayed to Cohere; left out")
+        elif part.WhichOneof("kind") in OF_SERVERS:
+            scribe.omit(here, "what another provider did with an MCP server cannot be replayed to Cohere; left out")
         elif part.WhichOneof("kind") == "tool_call":
             calls.append(lower_call(part, scribe))
         elif is_plan(part):
@@ -266,7 +272,7 @@ def _lower_item(part: Part, scribe: Scribe, path: str) -> JsonObject | None:
             return None  # it says nothing; other wires send it beside tool calls
         return {"type": "text", "text": part.text.text}
     if kind == "reasoning":
-        if not part.reasoning.text and scribe.direction == REQUEST and not part.form.wire:
+        if not part.reasoning.text and scribe.direction == REQUEST and not part.form.wire.startswith(WIRE):
             scribe.warn("REASONING_OMITTED", path, "reasoning that another provider encrypted was left out")
             return None
         return {"type": "thinking", "thinking": part.reasoning.text}
@@ -308,6 +314,10 @@ def _lowered_call(part: Part, scribe: Scribe) -> JsonObject:
 def _is_image(media: content_pb2.MediaPart) -> bool:
     is_image = media.modality == content_pb2.MODALITY_IMAGE or media.media_type.startswith("image/")
     return is_image and media.WhichOneof("source") in ("data", "url")
+
+
+def _has_cipher(part: Part) -> bool:
+    return bool(part.reasoning.text and part.reasoning.encrypted)
 
 
 def _what(part: Part) -> str:

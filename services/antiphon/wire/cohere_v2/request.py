@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2, content_pb2, tools_pb2
-from antiphon.wire.anthropic_messages.fields import REQUEST, Fields, Place, object_at, whole_text
 from antiphon.wire.base import ChatCall, HttpCall
+from antiphon.wire.call_ids import with_call_ids
 from antiphon.wire.cohere_v2.messages import is_document, lift_message, lower_messages
 from antiphon.wire.cohere_v2.sources import lift_document, lower_document
 from antiphon.wire.cohere_v2.spelling import DEFAULT, WIRE, Quirks, reader
+from antiphon.wire.fields import REQUEST, Fields, Place, object_at, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, text_of
 from antiphon.wire.scribe import Scribe, refuse_unsaid, refuse_unsaid_function, strict_by
 
@@ -69,6 +70,7 @@ def decode_request(call: HttpCall) -> ChatCall:
 
 def encode_request(spec: chat_pb2.ChatSpec, *, stream: bool, quirks: Quirks = DEFAULT) -> HttpCall:
     """The call for the provider. Raises ServiceError UNSUPPORTED_PARAMETER, unless `on_unsupported` is WARN."""
+    spec = with_call_ids(spec)
     scribe = Scribe(wire=WIRE, provider=quirks.provider, strict=strict_by(spec))
     refuse_unsaid(spec, _SAID, scribe, "Cohere's chat API")
     body = scribe.restore(spec, _lowered(spec, scribe, stream=stream))

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, Fields, Place, object_at, whole_text
 from antiphon.wire.base import HttpReply
 from antiphon.wire.cohere_v2.errors import decode_error
 from antiphon.wire.cohere_v2.messages import lift_message, lower_answer
 from antiphon.wire.cohere_v2.spelling import reader
 from antiphon.wire.cohere_v2.usage import lift_usage, lower_usage
+from antiphon.wire.fields import RESPONSE, Fields, Place, object_at, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps, object_of
 from antiphon.wire.scribe import Scribe
 

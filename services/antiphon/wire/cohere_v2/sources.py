@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from antiphon.v1 import content_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, Fields, Place, objects, whole_text
 from antiphon.wire.cohere_v2.spelling import reader
+from antiphon.wire.fields import RESPONSE, Fields, Place, objects, whole_text
 from antiphon.wire.jsontext import Json, JsonObject
 from antiphon.wire.plain_text import as_text
 from antiphon.wire.scribe import Scribe

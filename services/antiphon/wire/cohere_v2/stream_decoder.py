@@ -7,12 +7,12 @@ from typing import Any
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, object_at, whole_text
 from antiphon.wire.cohere_v2.errors import event_error
 from antiphon.wire.cohere_v2.messages import lift_call, lift_item, plan
 from antiphon.wire.cohere_v2.response import lift_answer, lift_logprobs
 from antiphon.wire.cohere_v2.sources import PLAN, lift_citation
 from antiphon.wire.cohere_v2.usage import lift_usage
+from antiphon.wire.fields import RESPONSE, object_at, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, loads
 from antiphon.wire.remainder import merge
 from antiphon.wire.sse import SseEvent, SseParser

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from antiphon.core.errors import ServiceError
 from antiphon.v1 import chat_pb2, content_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE
 from antiphon.wire.cohere_v2.errors import error_body
 from antiphon.wire.cohere_v2.messages import is_plan, lower_answer, lower_call
 from antiphon.wire.cohere_v2.response import lower_head, lower_logprobs, one_answer
 from antiphon.wire.cohere_v2.sources import lower_citation, tells_index
 from antiphon.wire.cohere_v2.spelling import reader
+from antiphon.wire.fields import RESPONSE
 from antiphon.wire.jsontext import JsonObject, dumps, text_of
 from antiphon.wire.plain_text import provider_run
 from antiphon.wire.sse import encode_event

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from antiphon.v1 import content_pb2, usage_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, Fields, Place, count_of, object_at, whole_text
 from antiphon.wire.cohere_v2.spelling import WIRE, reader
+from antiphon.wire.fields import RESPONSE, Fields, Place, count_of, object_at, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps
 from antiphon.wire.scribe import Scribe
 
@@ -12,6 +12,8 @@ _OUTER = Fields(usage_pb2.Usage, cached_tokens="cache_read_tokens")
 _TOKENS = Fields(usage_pb2.Usage, output_tokens="output_tokens", reasoning_tokens="reasoning_tokens")
 _LENIENT = Place(RESPONSE)
 _IMAGES = "image_tokens"
+_UNITS = frozenset({"input_tokens", "output_tokens", "search_units", "classifications", "images"})
+"""What Cohere bills by; other providers have units of their own."""
 
 
 def lift_usage(read: Json, target: usage_pb2.Usage) -> None:
@@ -42,17 +44,20 @@ def lower_usage(source: usage_pb2.Usage, scribe: Scribe) -> JsonObject:
 
 def _lowered(source: usage_pb2.Usage) -> JsonObject:
     lowered: JsonObject = {}
-    if source.billed_units:
-        units = sorted(source.billed_units.items())
+    own = source.raw.wire == WIRE
+    units = sorted((key, value) for key, value in source.billed_units.items() if own or key in _UNITS)
+    if units:
         lowered["billed_units"] = {key: int(value) if value.is_integer() else value for key, value in units}
     by_image = (item for item in source.input_by_modality if item.modality == content_pb2.MODALITY_IMAGE)
     images = next((item.tokens for item in by_image), None)
     tokens: JsonObject = {}
     if source.HasField("input_tokens"):
-        tokens["input_tokens"] = max(source.input_tokens - (images or 0), 0)
+        tokens["input_tokens"] = max(source.input_tokens - ((images or 0) if own else 0), 0)
     _TOKENS.lower(source, tokens)
-    if images is not None:
+    if images is not None and own:
         tokens[_IMAGES] = images
+    if not own:
+        tokens.pop("reasoning_tokens", None)  # within the output tokens, and no client of this wire knows them
     if tokens:
         lowered["tokens"] = tokens
     return _OUTER.lower(source, lowered)

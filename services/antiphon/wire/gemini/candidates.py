@@ -168,9 +168,12 @@ def lift_safety(ratings: object) -> list[chat_pb2.SafetyRating]:
     return found
 
 
+_HARM = "HARM_CATEGORY_"
+
+
 def lower_safety(ratings: Iterable[chat_pb2.SafetyRating]) -> list[JsonObject]:
-    """`safetyRatings`."""
-    return [_SAFETY.lower(rating, {}) for rating in ratings]
+    """`safetyRatings`, of categories that this wire has: clients hold what they read to its words."""
+    return [_SAFETY.lower(rating, {}) for rating in ratings if rating.category.startswith(_HARM)]
 
 
 def finish_word(output: chat_pb2.Output) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable, Mapping, Sequence
 
 from antiphon.v1 import content_pb2
+from antiphon.wire.call_arguments import arguments
 from antiphon.wire.fields import Fields, Place, whole_text, word
 from antiphon.wire.gemini.media import lift_media, lower_media
 from antiphon.wire.gemini.quirks import REASONING_FORMAT, WIRE
@@ -23,7 +26,7 @@ from antiphon.wire.gemini.results import (
     lower_tool_result,
 )
 from antiphon.wire.gemini.spelling import plain
-from antiphon.wire.gemini.writer import REQUEST, Writer
+from antiphon.wire.gemini.writer import REQUEST, RESPONSE, Writer
 from antiphon.wire.jsontext import JsonObject, dumps, loads, text_of
 from antiphon.wire.plain_text import as_text
 
@@ -31,9 +34,6 @@ Lift = Callable[[JsonObject, content_pb2.Part, Place], bool]
 Lower = Callable[[content_pb2.Part, Writer, str], JsonObject | None]
 Names = Mapping[str, str]
 """Names of functions by the identifier of their call."""
-
-INVALID_ARGUMENTS = "INVALID_JSON"
-"""Key of arguments that are no JSON object, where the wire has only objects."""
 
 _CALL = Fields(content_pb2.ToolCall, name="name")
 _ID = Fields(content_pb2.ToolCall, id="call_id")
@@ -83,19 +83,6 @@ def name_calls(parts: Sequence[content_pb2.Part], prefix: str, first: int = 0) -
             part.tool_result.call_id = part.tool_result.call_id or last
 
 
-def arguments(call: content_pb2.ToolCall) -> JsonObject:
-    """The arguments of a call as the object that this wire wants, whatever the model wrote."""
-    if call.WhichOneof("input") == "text":
-        return {"input": call.text}
-    if not call.arguments_json.strip():
-        return {}
-    try:
-        value = loads(call.arguments_json)
-    except ValueError:
-        return {INVALID_ARGUMENTS: call.arguments_json}
-    return value if isinstance(value, dict) else {INVALID_ARGUMENTS: call.arguments_json}
-
-
 def is_unsigned_here(part: content_pb2.Part) -> bool:
     """Whether Gemini itself made a call without a signature, as it does with all but the first of a step."""
     return part.form.wire.startswith(f"{WIRE}/") and _UNSIGNED in part.form.spellings
@@ -112,9 +99,21 @@ def _lower(part: content_pb2.Part, writer: Writer, path: str, names: Names) -> J
         lowered = _LOWER[kind](part, writer, path)
     else:
         lowered = _lower_as_text(part, writer, path)
+    if part.HasField("cache_breakpoint") and writer.direction == REQUEST:
+        writer.omit(f"{path}.cache_breakpoint", "Gemini finds cached prefixes by itself")
     if lowered is not None and part.signature and kind != "opaque":
-        lowered["thoughtSignature"] = word(part.signature)
+        lowered["thoughtSignature"] = _base64(part.signature) if writer.direction == RESPONSE else word(part.signature)
     return lowered
+
+
+def _base64(signature: bytes) -> str:
+    """A signature as clients of this wire read it, who unpack it. Those of other providers may be any text."""
+    text = word(signature)
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return base64.b64encode(signature).decode()
+    return text
 
 
 def _opaque(read: JsonObject, kind: str) -> content_pb2.Part:

@@ -88,6 +88,8 @@ def _lower(source: usage_pb2.Usage, writer: Writer) -> JsonObject:
     if source.HasField("output_tokens"):
         lowered[_ANSWER] = max(source.output_tokens - source.reasoning_tokens, 0)
     _USAGE.lower(source, lowered)
+    if source.raw.wire != WIRE:
+        lowered.pop("serviceTier", None)  # another provider's word
     if source.cache_read_tokens == 0:
         lowered.pop("cachedContentTokenCount", None)
     for key in (_PROMPT, _ANSWER, _THOUGHTS):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2, embeddings_pb2
-from antiphon.wire.anthropic_messages.fields import REQUEST, RESPONSE, Fields, Place, whole_text
 from antiphon.wire.base import HttpCall, HttpReply
+from antiphon.wire.fields import REQUEST, RESPONSE, Fields, Place, whole_text
 from antiphon.wire.jsontext import JsonObject, dumps, object_of
 from antiphon.wire.ollama_native.errors import decode_error, encode_error
 from antiphon.wire.ollama_native.request import read_body

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from antiphon.core.errors import invalid
 from antiphon.v1 import content_pb2
-from antiphon.wire.anthropic_messages.fields import Fields, Place, objects, whole_text
-from antiphon.wire.jsontext import Json, JsonObject, loads, text_of
+from antiphon.wire.call_arguments import arguments
+from antiphon.wire.fields import Fields, Place, objects, whole_text
+from antiphon.wire.jsontext import Json, JsonObject, text_of
 from antiphon.wire.ollama_native.spelling import reader
-from antiphon.wire.plain_text import as_text, provider_run
+from antiphon.wire.plain_text import OF_SERVERS, as_text, provider_run
 from antiphon.wire.scribe import REQUEST, Scribe
 
 ROLES = {
@@ -157,8 +158,14 @@ def _lowered(message: content_pb2.Message, scribe: Scribe, path: str) -> JsonObj
     for number, part in enumerate(parts):
         here = f"{path}.parts[{number}]"
         kind = part.WhichOneof("kind")
+        if part.HasField("cache_breakpoint"):
+            scribe.omit(f"{here}.cache_breakpoint", "Ollama finds cached prefixes by itself")
+        if scribe.direction == REQUEST and (part.signature or (part.reasoning.text and part.reasoning.encrypted)):
+            scribe.omit(f"{here}.signature", "Ollama takes no signatures and ciphers; they were left out")
         if provider_run(part):
             scribe.omit(here, "tools that another provider ran cannot be replayed to Ollama; left out")
+        elif kind in OF_SERVERS:
+            scribe.omit(here, "what another provider did with an MCP server cannot go to Ollama; left out")
         elif kind == "reasoning":
             thinking.append(_thinking(part, scribe, here))
         elif kind == "tool_call":
@@ -196,17 +203,6 @@ def _lowered_call(part: content_pb2.Part, number: int, scribe: Scribe) -> JsonOb
         lowered["type"] = "function"
     lowered["function"] = function
     return lowered
-
-
-def arguments(call: content_pb2.ToolCall) -> Json:
-    """The arguments as the object that the wire wants; what is no object goes under a name of its own."""
-    if call.WhichOneof("input") == "text":
-        return {"input": call.text}
-    try:
-        value = loads(call.arguments_json or "{}")
-    except ValueError:
-        value = call.arguments_json
-    return value if isinstance(value, dict) else {"INVALID_JSON": call.arguments_json}
 
 
 def _thinking(part: content_pb2.Part, scribe: Scribe, path: str) -> str:

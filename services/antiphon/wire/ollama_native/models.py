@@ -9,8 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import content_pb2, models_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, Fields, Place, count_of, object_at, whole_text
 from antiphon.wire.base import HttpCall, HttpReply
+from antiphon.wire.fields import RESPONSE, Fields, Place, count_of, object_at, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, object_of, text_of
 from antiphon.wire.ollama_native.errors import decode_error, encode_error
 from antiphon.wire.ollama_native.request import read_body

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2, tools_pb2
-from antiphon.wire.anthropic_messages.fields import REQUEST, Fields, Place, object_at, whole_text
 from antiphon.wire.base import ChatCall, HttpCall
+from antiphon.wire.fields import REQUEST, Fields, Place, object_at, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads, text_of
 from antiphon.wire.ollama_native.messages import lift_message, lower_messages
 from antiphon.wire.ollama_native.spelling import DEFAULT, WIRE, Quirks, reader
@@ -43,7 +43,7 @@ _SAID = frozenset(
 )
 _EFFORTS: Mapping[str, Json] = {"none": False, "minimal": "low", "xhigh": "high", "max": "high"}
 """Words of other providers as this one says them."""
-_STREAM_BY_DEFAULT, _NUMBER = "stream_by_default", "keep_alive_number"
+_STREAM_BY_DEFAULT, _NUMBER, _STRICT = "stream_by_default", "keep_alive_number", "strict"
 
 
 def decode_request(call: HttpCall) -> ChatCall:
@@ -193,6 +193,8 @@ def _lift_tools(body: JsonObject, spec: chat_pb2.ChatSpec, place: Place) -> None
             continue
         tool.function.SetInParent()
         _FUNCTION.lift(function, tool.function, place.at("tools").at(number).at("function"))
+        if tool.function.HasField("strict"):
+            scribe.spell(tool, _STRICT)
         scribe.keep(tool, _lowered_tool(tool), item)
 
 
@@ -210,7 +212,10 @@ def _lower_tools(spec: chat_pb2.ChatSpec, scribe: Scribe) -> list[JsonObject]:
     for number, tool in enumerate(spec.tools):
         if tool.HasField("function"):
             refuse_unsaid_function(tool, frozenset({"strict"}), scribe, f"spec.tools[{number}]", "Ollama")
-            out.append(scribe.restore(tool, _lowered_tool(tool)))
+            lowered = scribe.restore(tool, _lowered_tool(tool))
+            if not scribe.spelled(tool, _STRICT) and lowered["function"].pop("strict", False):
+                scribe.omit(f"spec.tools[{number}].function.strict", "Ollama holds no call to its schema")
+            out.append(lowered)
         elif tool.HasField("provider") and tool.provider.wire == WIRE:
             out.append(loads(tool.provider.config_json))
         else:

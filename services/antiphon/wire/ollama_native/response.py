@@ -8,8 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, Fields, Place, count_of, object_at, whole_text
 from antiphon.wire.base import HttpReply
+from antiphon.wire.fields import RESPONSE, Fields, Place, count_of, object_at, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps, object_of
 from antiphon.wire.ollama_native.errors import decode_error
 from antiphon.wire.ollama_native.messages import is_client_call, lift_message, lower_answer
@@ -167,6 +167,8 @@ def _finish(word: str, called: bool) -> chat_pb2.FinishReason.ValueType:
 def _lowered_head(completion: chat_pb2.Completion, scribe: Scribe) -> JsonObject:
     output = completion.outputs[0] if completion.outputs else chat_pb2.Output()
     body = _HEAD.lower(completion, {"model": completion.model})
+    if "://" not in completion.upstream_provider:
+        body.pop("remote_host", None)  # the name of a provider is no address
     if completion.HasField("create_time"):
         body["created_at"] = time_text(completion.create_time, scribe.spelling(completion, _ZONE) or "")
     body["done"] = True

@@ -11,7 +11,7 @@ from typing import Any
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
-from antiphon.wire.anthropic_messages.fields import RESPONSE, Place, object_at, objects, whole_text
+from antiphon.wire.fields import RESPONSE, Place, object_at, objects, whole_text
 from antiphon.wire.jsontext import JsonObject, dumps, loads
 from antiphon.wire.ndjson import LineParser
 from antiphon.wire.ollama_native.errors import error_line, line_error

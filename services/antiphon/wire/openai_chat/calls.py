@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from antiphon.v1 import content_pb2
+from antiphon.wire.fields import word as octets
 from antiphon.wire.jsontext import JsonObject, loads, text_of, word
 from antiphon.wire.openai_chat.quirks import WIRE
-from antiphon.wire.openai_chat.spelling import spell, spelled
+from antiphon.wire.openai_chat.spelling import RESPONSE, spell, spelled
 from antiphon.wire.remainder import keep, restore
 
 Part = content_pb2.Part
@@ -132,8 +133,8 @@ def _lowered(part: Part, position: int, direction: str) -> JsonObject:
         data |= {"type": "function", "function": lower_function(part)}
     if spelled(part, _INDEX, direction):
         data["index"] = position
-    if part.signature and spelled(part, SIGNED):
-        data["extra_content"] = {"google": {"thought_signature": part.signature.decode()}}
+    if part.signature and (direction == RESPONSE or spelled(part, SIGNED)):  # clients send back what they got
+        data[SIGNED] = {"google": {"thought_signature": octets(part.signature)}}
     return data
 
 

@@ -43,7 +43,13 @@ def lower_annotations(message: content_pb2.Message, parts: list[content_pb2.Part
     found = [citation for part in parts if part.WhichOneof("kind") == "text" for citation in part.text.citations]
     if direction == REQUEST and not spelled(message, _ANNOTATIONS, REQUEST):
         found = [citation for citation in found if citation.provider_type == FILE]
-    return [lower_citation(citation, direction) for citation in found]
+    return [lower_citation(citation, direction) for citation in found if is_sayable(citation)]
+
+
+def is_sayable(citation: Citation) -> bool:
+    """Whether clients of this wire can read a citation: they count on an address, which a document of another wire
+    does not have."""
+    return bool(citation.url) or citation.provider_type == FILE or citation.form.wire.startswith(WIRE)
 
 
 def lower_citation(citation: Citation, direction: str) -> JsonObject:
@@ -107,11 +113,7 @@ def _lowered(citation: Citation, direction: str) -> JsonObject:
     if kind == FILE:
         content = [lower_part(part, direction, "annotations") for part in citation.content]
         return {"type": FILE, FILE: {"hash": citation.file_id, "name": citation.title, "content": content}}
-    inner: JsonObject = {
-        name: getattr(citation, field) for name, field in _URL_TEXTS.items() if getattr(citation, field)
-    }
-    if citation.HasField("start"):
-        inner["start_index"] = citation.start
-    if citation.HasField("end"):
-        inner["end_index"] = citation.end
+    texts = ((name, getattr(citation, field)) for name, field in _URL_TEXTS.items())
+    inner: JsonObject = {name: text for name, text in texts if text or name != "content"}
+    inner["start_index"], inner["end_index"] = citation.start, citation.end
     return {"type": kind or URL, kind or URL: inner}

@@ -84,7 +84,9 @@ def lower_reasoning(spec: chat_pb2.ChatSpec, quirks: Quirks, gaps: Gaps) -> Json
             data["reasoning_effort"] = "none"
     elif reasoning.HasField("enabled") and "enabled" not in _said(styles) and not reasoning.enabled:
         gaps.lacks("spec.reasoning.enabled", "this provider takes an effort, not a switch; say effort `none`")
-    for name in ("effort", "budget_tokens", "display", "adaptive", "exclude", "include_encrypted"):
+    if reasoning.include_encrypted:
+        gaps.drops("spec.reasoning.include_encrypted", "this format has no word for it; the answer is the same without")
+    for name in ("effort", "budget_tokens", "display", "adaptive", "exclude"):
         value = getattr(reasoning, name)
         if name not in _said(styles) and value and not (name == "exclude" and not value):
             gaps.lacks(f"spec.reasoning.{name}", "this provider's format has no field for it")

@@ -18,8 +18,8 @@ class Gaps:
         self._lacking.append(FieldViolation(field=field, description=why))
 
     def drops(self, field: str, why: str) -> None:
-        """A field of the history that this provider could not act on: always a warning, so that any provider's
-        answer can be replayed to any other."""
+        """A hint without which the answer is the same, or a field of the history that this provider could not act on:
+        always a warning, so that any provider's answer can be replayed to any other."""
         self._dropped.append(chat_pb2.Warning(code="NOT_SENT", field=field, message=why))
 
     def settle(self, policy: chat_pb2.UnsupportedPolicy.ValueType) -> tuple[chat_pb2.Warning, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from antiphon.core.errors import invalid
@@ -15,6 +15,7 @@ from antiphon.wire.openai_chat.gaps import Gaps
 from antiphon.wire.openai_chat.parts import lift_part, lower_part
 from antiphon.wire.openai_chat.quirks import WIRE, Quirks
 from antiphon.wire.openai_chat.spelling import REQUEST, RESPONSE, spell, spelled
+from antiphon.wire.plain_text import OF_SERVERS, as_text
 from antiphon.wire.remainder import keep, restore
 
 Message = content_pb2.Message
@@ -30,13 +31,19 @@ ROLES: dict[str, content_pb2.Role.ValueType] = {
 }
 _ROLE_NAMES = {role: name for name, role in ROLES.items() if name != "function"}
 
+_PLAIN_ROLES = (content_pb2.ROLE_SYSTEM, content_pb2.ROLE_USER, content_pb2.ROLE_ASSISTANT)
+
 IN_CONTENT = "in_content"
 """A reasoning or refusal part that stands in the content list (Mistral) instead of a field of its own."""
 CONTENT_LIST = "content_list"
 """One text written as a list of one text part."""
+TOOL_NAME = "tool_name"
+"""The result of a tool names its function (Mistral, Google); others refuse that, and the call names it anyway."""
 FUNCTION_CALL = "function_call"
 FUNCTION_ROLE = "function"
 ANNOTATIONS = "annotations"
+_AS_TEXT = frozenset({"search_result", "code_result", "file_result", "compaction", "tool_reference", "stored_item"})
+"""Kinds of part that this wire can say as plain text at best."""
 IMAGES = "images"
 """Images of an answer in a field of their own (OpenRouter)."""
 
@@ -62,14 +69,28 @@ def lift_message(data: JsonObject, direction: str, path: str) -> Message:
 
 def lower_messages(message: Message, direction: str, quirks: Quirks, path: str, gaps: Gaps) -> list[JsonObject]:
     """A message as one object, or as several where it holds results of several tools. Raises ServiceError."""
+    text = _text_alone(message)
+    if text is not None:
+        return [{"role": _ROLE_NAMES[message.role], "content": text}]
+    return lower_any(message, direction, quirks, path, gaps)
+
+
+def lower_any(message: Message, direction: str, quirks: Quirks, path: str, gaps: Gaps) -> list[JsonObject]:
+    """As `lower_messages`, whatever the message holds."""
+    refused = quirks.refuses if direction == REQUEST else frozenset()
+    sayable = list(said_parts(message.parts, path, gaps, refused))
+    if "messages.cache_control" in refused and any(part.HasField("cache_breakpoint") for part in sayable):
+        gaps.drops(f"{path}.parts.cache_breakpoint", "this provider takes no breakpoints; the answer is the same")
+    if message.parts and not sayable and direction == REQUEST:
+        return []
     results: list[Part] = []
     rest: list[Part] = []
-    for part in message.parts:
+    for part in sayable:
         answers = part.WhichOneof("kind") == "tool_result" and not calls.provider_run(part)
         (results if answers else rest).append(part)
     whole = len(results) + bool(rest) <= 1
     if whole:
-        lowered = _lowered(message, message.parts, direction, quirks, path, gaps)
+        lowered = _lowered(message, sayable, direction, quirks, path, gaps)
         return [restore(message, WIRE, direction, lowered)]
     answer = Message(role=content_pb2.ROLE_TOOL)
     turn = Message(role=content_pb2.ROLE_USER if message.role == content_pb2.ROLE_TOOL else message.role)
@@ -77,6 +98,39 @@ def lower_messages(message: Message, direction: str, quirks: Quirks, path: str, 
     if rest:
         objects.append(_lowered(turn, rest, direction, quirks, path, gaps))
     return objects
+
+
+def _text_alone(message: Message) -> str | None:
+    """The text of a message that is a role and a text and nothing else: most are, and every quirk leaves them alone."""
+    if len(message.parts) != 1 or message.role not in _PLAIN_ROLES or len(message.ListFields()) != 2:
+        return None
+    part = message.parts[0]
+    if not part.HasField("text") or len(part.ListFields()) != 1 or len(part.text.ListFields()) != 1:
+        return None
+    return part.text.text or None
+
+
+def said_parts(parts: Iterable[Part], path: str, gaps: Gaps, refused: frozenset[str] = frozenset()) -> Iterator[Part]:
+    """The parts that this wire can say, some as plain text; the others are noted."""
+    for number, part in enumerate(parts):
+        kind = part.WhichOneof("kind")
+        here = f"{path}.parts[{number}]"
+        if kind in ("tool_call", "tool_result") and "tools" in refused:
+            gaps.lacks(here, "this provider takes no tools, and nothing of their calls")
+        elif kind == "media" and "messages.file" in refused and part.media.modality == content_pb2.MODALITY_DOCUMENT:
+            gaps.lacks(here, "this provider takes no documents; send their text")
+        elif kind in OF_SERVERS:
+            gaps.drops(here, f"a {kind} of an MCP server is for the provider alone that asked it; it was left out")
+        elif kind == "opaque" and part.opaque.wire != WIRE:
+            gaps.lacks(here, f"is a '{part.opaque.type}' of {part.opaque.wire}, which no other wire can say")
+        elif kind in _AS_TEXT:
+            text = as_text(part)
+            if text is None:
+                gaps.lacks(here, f"a {kind} has no place in OpenAI's chat format; leave it out or send it as text")
+            elif text:
+                yield Part(text=content_pb2.TextPart(text=text))
+        else:
+            yield part
 
 
 def _lift_turn(message: Message, data: JsonObject, direction: str) -> None:
@@ -119,6 +173,8 @@ def _lift_content(parts: Any, holder: Message, content: Any, direction: str) -> 
 def _lift_result(message: Message, data: JsonObject, direction: str) -> None:
     result = message.parts.add().tool_result
     result.call_id, result.name = word(data.get("tool_call_id")), word(data.get("name"))
+    if result.name:
+        spell(message, direction, TOOL_NAME)
     if data.get("content") != "":
         _lift_content(result.content, message, data.get("content"), direction)
 
@@ -154,6 +210,8 @@ def _lowered(
     sorted_parts = _Sorted(parts)
     data |= _lowered_reasoning(message, sorted_parts.reasoning, direction, quirks, path, gaps)
     data["content"] = _lowered_content(message, sorted_parts.content, direction, quirks, path)
+    if direction == REQUEST and any(part.signature for part in sorted_parts.content):
+        gaps.drops(f"{path}.parts", "signatures of texts go to the provider that wrote them alone; they were left out")
     if sorted_parts.refusals:
         data["refusal"] = "".join(part.refusal for part in sorted_parts.refusals)
     if sorted_parts.images:
@@ -161,9 +219,11 @@ def _lowered(
     if sorted_parts.audio:
         data["audio"] = _lowered_audio(sorted_parts.audio[0], direction)
     annotations = citations.lower_annotations(message, sorted_parts.content, direction)
-    if annotations:
+    if annotations and direction == REQUEST and quirks.provider and not quirks.annotations:
+        gaps.drops(f"{path}.parts", "documents that another provider parsed were left out")
+    elif annotations:
         data[ANNOTATIONS] = annotations
-    _lower_calls(data, message, sorted_parts, direction, path, gaps)
+    _lower_calls(data, message, sorted_parts, direction, quirks, path, gaps)
     return data
 
 
@@ -197,8 +257,9 @@ class _Sorted:
 
 
 def _lowered_reasoning(
-    message: Message, parts: list[Part], direction: str, quirks: Quirks, path: str, gaps: Gaps
+    message: Message, given: list[Part], direction: str, quirks: Quirks, path: str, gaps: Gaps
 ) -> JsonObject:
+    parts = given
     field = quirks.reasoning_field if direction == REQUEST else None
     if field == "":
         if parts:
@@ -206,7 +267,30 @@ def _lowered_reasoning(
         return {}
     if field == "content":
         return {}
-    return reasoning.lower_reasoning(message, parts, direction, field)
+    if direction == REQUEST and quirks.provider:
+        parts = [_readable(part) for part in parts if part.reasoning.text or not _is_foreign_cipher(part)]
+        if any(map(_is_foreign_cipher, given)):
+            gaps.drops(f"{path}.parts", "reasoning that a provider of another format encrypted was left out")
+    lowered = reasoning.lower_reasoning(message, parts, direction, field)
+    ciphers = any(part.signature or part.reasoning.encrypted for part in parts)
+    if direction == REQUEST and ciphers and reasoning.DETAILS not in lowered:
+        gaps.drops(f"{path}.parts", "this provider takes reasoning as text alone; signatures and ciphers were left out")
+    return lowered
+
+
+def _is_foreign_cipher(part: Part) -> bool:
+    """Whether nobody knows who can read what is encrypted: this format names that, and takes Anthropic's else."""
+    return bool(part.reasoning.encrypted) and not part.reasoning.redacted and not part.reasoning.format
+
+
+def _readable(part: Part) -> Part:
+    """Reasoning without a cipher that nobody could read."""
+    if not _is_foreign_cipher(part):
+        return part
+    readable = Part()
+    readable.CopyFrom(part)
+    readable.reasoning.ClearField("encrypted")
+    return readable
 
 
 def _lowered_content(message: Message, parts: list[Part], direction: str, quirks: Quirks, path: str) -> Any:
@@ -220,11 +304,21 @@ def _lowered_content(message: Message, parts: list[Part], direction: str, quirks
         if direction == RESPONSE:  # clients read a text here
             return "".join(part.text.text for part in parts)
     items = [lower_part(part, direction, path) for part in parts]
-    if "messages.cache_control" in quirks.refuses:  # a hint: without it nothing changes but the price
-        for item in items:
-            if isinstance(item, dict):
-                item.pop("cache_control", None)
+    if quirks.document_field:
+        items = [_document(item, quirks.document_field) for item in items]
+    for item in items:
+        if isinstance(item, dict) and "messages.cache_control" in quirks.refuses:
+            item.pop("cache_control", None)
     return items
+
+
+def _document(item: Any, field: str) -> Any:
+    """A file of a content list under the name that a provider has for documents."""
+    file = item.get("file") if isinstance(item, dict) and item.get("type") == "file" else None
+    if not isinstance(file, dict) or "file_data" not in file:
+        return item
+    name = {"document_name": file["filename"]} if "filename" in file else {}
+    return {"type": field, field: file["file_data"], **name}
 
 
 def _marked(part: Part, quirks: Quirks) -> bool:
@@ -245,15 +339,24 @@ def _lowered_audio(part: Part, direction: str) -> JsonObject:
     return audio
 
 
-def _lower_calls(data: JsonObject, message: Message, parts: _Sorted, direction: str, path: str, gaps: Gaps) -> None:
+def _lower_calls(
+    data: JsonObject, message: Message, parts: _Sorted, direction: str, quirks: Quirks, path: str, gaps: Gaps
+) -> None:
     if parts.executed and direction == RESPONSE:
         data["executed_tools"] = calls.lower_executed(parts.executed, direction)
     elif parts.executed:
         gaps.drops(f"{path}.parts", "tools that another provider ran cannot be replayed here; they were left out")
+    unsigned = direction == REQUEST and bool(quirks.provider) and not quirks.signed_calls
     if len(parts.calls) == 1 and spelled(message, FUNCTION_CALL):
         data[FUNCTION_CALL] = calls.lower_function(parts.calls[0])
     elif parts.calls:
         data["tool_calls"] = [calls.lower_call(part, index, direction) for index, part in enumerate(parts.calls)]
+        if unsigned:
+            for call in data["tool_calls"]:
+                call.pop(calls.SIGNED, None)
+    signed = any(calls.SIGNED in call for call in data.get("tool_calls", ()))
+    if direction == REQUEST and not signed and any(part.signature for part in parts.calls):
+        gaps.drops(f"{path}.parts", "signatures of calls go to the provider that made them alone; left out")
 
 
 def _lowered_result(
@@ -266,19 +369,10 @@ def _lowered_result(
             data["role"] = FUNCTION_ROLE
         else:
             data["tool_call_id"] = result.call_id
-        if result.name and ("messages.name" not in quirks.refuses):
+        if result.name and (spelled(message, TOOL_NAME) or spelled(message, FUNCTION_ROLE)):
             data["name"] = result.name
         if result.is_error:
             gaps.drops(f"{path}.parts", "this wire cannot say that a tool failed; the content has to tell")
-        content = [inner for item in result.content for inner in _searched(item)]
+        content = list(said_parts(result.content, f"{path}.parts.tool_result", gaps))
         data["content"] = _lowered_content(message, content, direction, quirks, path)
     return data
-
-
-def _searched(part: Part) -> list[Part]:
-    """A search result, which this wire has no part for, as its text with its source."""
-    if part.WhichOneof("kind") != "search_result":
-        return [part]
-    found = part.search_result
-    text = "\n".join([found.title, found.source, *(item.text.text for item in found.content)])
-    return [Part(text=content_pb2.TextPart(text=text))]

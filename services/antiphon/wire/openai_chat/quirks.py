@@ -40,9 +40,19 @@ class Quirks:
     the provider takes none."""
     required_word: str | None = None
     """The `tool_choice` that forces a call: `required`, or `any` for Mistral."""
+    document_field: str = ""
+    """The type of part that holds a document as an address or data URL, such as `document_url` for Mistral, where it is
+    no `file`."""
+    call_ids: str = r".+"
+    """Pattern of the identifiers of calls that the provider takes; others are replaced, calls and results alike."""
+    annotations: bool = False
+    """Whether documents that the provider parsed come back to it (`annotations`), as at OpenRouter."""
+    signed_calls: bool = False
+    """Whether calls of the history carry the signature of Gemini (`extra_content.google.thought_signature`), as at
+    Google's OpenAI door. A codec for no provider in particular writes what it read."""
     refuses: frozenset[str] = frozenset()
     """Names of request fields that the provider does not take, such as `top_k`, `parallel_tool_calls`,
-    `tools.function.strict`, `messages.name`, `messages.cache_control`, `response_format.json_schema`."""
+    `tools.function.strict`, `messages.name`, `messages.cache_control`, `messages.file`."""
     provider: str = ""
     """Second key of untyped fields that go to this provider alone, such as `groq`."""
 

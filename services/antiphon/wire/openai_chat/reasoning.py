@@ -52,10 +52,23 @@ def lower_reasoning(
         return {}
     names = [field] if field else spellings(message, FIELDS) or _default(parts)
     whole = "".join(part.reasoning.text for part in parts)
-    data: JsonObject = {name: whole for name in TEXT_FIELDS if name in names}
+    data: JsonObject = {name: whole for name in TEXT_FIELDS if name in names and whole}
     if DETAILS in names:
-        data[DETAILS] = [lower_detail(part, index, direction) for index, part in enumerate(parts)]
+        single = [one for part in parts for one in _single(part)]
+        data[DETAILS] = [lower_detail(part, index, direction) for index, part in enumerate(single)]
     return data
+
+
+def _single(part: Part) -> list[Part]:
+    """A part as the details that say it: text and cipher are two."""
+    if not part.reasoning.text or not part.reasoning.encrypted:
+        return [part]
+    text, cipher = Part(), Part()
+    text.CopyFrom(part)
+    text.reasoning.ClearField("encrypted")
+    cipher.id = part.id
+    cipher.reasoning.encrypted, cipher.reasoning.format = part.reasoning.encrypted, part.reasoning.format
+    return [text, cipher]
 
 
 def lift_details(details: Any, direction: str) -> list[Part]:

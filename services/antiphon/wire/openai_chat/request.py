@@ -10,11 +10,13 @@ from typing import Any
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2, content_pb2
 from antiphon.wire.base import ChatCall, HttpCall
+from antiphon.wire.call_ids import with_call_ids
 from antiphon.wire.jsontext import JsonObject, dumps, loads
 from antiphon.wire.openai_chat.effort import lift_reasoning, lower_reasoning
 from antiphon.wire.openai_chat.gaps import Gaps
 from antiphon.wire.openai_chat.messages import lift_message, lower_messages
 from antiphon.wire.openai_chat.parts import lift_cache, lift_part, lower_cache, lower_part
+from antiphon.wire.openai_chat.plain_request import lift_plain_message, says_all
 from antiphon.wire.openai_chat.quirks import WIRE, Quirks
 from antiphon.wire.openai_chat.spelling import REQUEST, spell, spelled
 from antiphon.wire.openai_chat.tools import (
@@ -61,14 +63,6 @@ class Field:
         inner, _, last = self.path.rpartition(".")
         return (getattr(spec, inner) if inner else spec), last
 
-    def is_set(self, spec: ChatSpec) -> bool:
-        """Whether the field says something."""
-        inner, _, last = self.path.rpartition(".")
-        if inner and not spec.HasField(inner):  # type: ignore[arg-type]
-            return False
-        holder, _ = self.holder(spec)
-        return bool(getattr(holder, last)) if self.kind is str else holder.HasField(last)
-
 
 FIELDS: tuple[Field, ...] = (
     Field("sampling.temperature", float, ("temperature",)),
@@ -94,6 +88,13 @@ FIELDS: tuple[Field, ...] = (
     Field("audio.format", str, ("audio.format",)),
     Field("moderation_model", str, ("moderation.model",)),
 )
+_BY_PATH = {field.path: field for field in FIELDS}
+_GROUPS = frozenset(field.path.partition(".")[0] for field in FIELDS if "." in field.path)
+_BY_NAME = {field.names[0]: field for field in FIELDS if len(field.names) == 1 and "." not in field.names[0]}
+_BY_NAME["max_tokens"] = _BY_PATH["max_output_tokens"]
+_SCALARS = frozenset(_BY_NAME)
+"""Names of scalars that stand at the top of a request, each the only one of its meaning that a plain request has."""
+_ORDER = {field: number for number, field in enumerate(FIELDS)}
 SAID = frozenset(
     {
         "parallel_tool_calls", "response_format", "sampling.temperature", "sampling.top_p", "sampling.top_k",
@@ -107,6 +108,9 @@ SAID = frozenset(
     }
 )  # fmt: skip
 """Fields of a request that this wire says, or refuses by itself; every other one is refused for it."""
+
+_HINTS = frozenset({"cache.key", "cache.retention"})
+"""Fields without which the answer is the same."""
 
 UNSAYABLE: tuple[tuple[str, Callable[[ChatSpec], bool]], ...] = (
     ("spec.previous_response_id", lambda spec: bool(spec.previous_response_id)),
@@ -128,10 +132,30 @@ def lift_request(call: HttpCall) -> ChatCall:
     messages = data.get("messages")
     if not isinstance(messages, list):
         raise invalid("messages", "give the conversation as a list of messages")
+    plain = _lift_messages(spec, messages)
+    if not plain or not says_all(data, _SCALARS):
+        return _lift_any(spec, data)
+    for name in data:
+        if name in _BY_NAME:
+            _lift_field(spec, _BY_NAME[name], data)
+    _lift_streaming(spec, data)
+    return ChatCall(spec=spec, stream=data.get("stream") is True)
+
+
+def _lift_messages(spec: ChatSpec, messages: list[Any]) -> bool:
+    """Read the conversation; gives whether all of it is plain."""
+    plain = True
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
             raise invalid(f"messages[{index}]", "give each message as an object")
-        spec.messages.append(lift_message(message, REQUEST, f"messages[{index}]"))
+        lifted = lift_plain_message(message)
+        plain = plain and lifted is not None
+        spec.messages.append(lifted or lift_message(message, REQUEST, f"messages[{index}]"))
+    return plain
+
+
+def _lift_any(spec: ChatSpec, data: JsonObject) -> ChatCall:
+    """Read the options, whatever they are, and keep what the contract does not type."""
     for field in FIELDS:
         _lift_field(spec, field, data)
     _lift_rest(spec, data)
@@ -148,6 +172,8 @@ def lift_request(call: HttpCall) -> ChatCall:
 def lower_request(spec: ChatSpec, quirks: Quirks, *, stream: bool) -> HttpCall:
     """The request for a provider. Raises ServiceError UNSUPPORTED_PARAMETER, or warns, by `spec.on_unsupported`."""
     gaps = Gaps()
+    if quirks.provider:
+        spec = with_call_ids(spec, re.compile(quirks.call_ids, re.DOTALL))
     lowered = _lowered(spec, quirks, gaps, stream=stream)
     warnings = gaps.settle(spec.on_unsupported)
     body = restore(spec, WIRE, REQUEST, lowered, *([quirks.provider] if quirks.provider else []))
@@ -164,7 +190,7 @@ def _lowered(spec: ChatSpec, quirks: Quirks, gaps: Gaps, *, stream: bool) -> Jso
         for index, message in enumerate(spec.messages)
         for item in lower_messages(message, REQUEST, quirks, f"spec.messages[{index}]", gaps)
     ]
-    for field in FIELDS:
+    for field in _set_fields(spec):
         _lower_field(data, spec, field, quirks, gaps)
     for path, is_said in UNSAYABLE:
         if is_said(spec):
@@ -210,9 +236,16 @@ def _lift_field(spec: ChatSpec, field: Field, data: JsonObject) -> None:
             spell(spec, REQUEST, name)
 
 
+def _set_fields(spec: ChatSpec) -> list[Field]:
+    """The scalars that a request sets, in the order of the table."""
+    names = [descriptor.name for descriptor, _ in spec.ListFields()]
+    paths = [name for name in names if name in _BY_PATH]
+    for group in _GROUPS.intersection(names):
+        paths += [f"{group}.{descriptor.name}" for descriptor, _ in getattr(spec, group).ListFields()]
+    return sorted((_BY_PATH[path] for path in paths if path in _BY_PATH), key=_ORDER.__getitem__)
+
+
 def _lower_field(data: JsonObject, spec: ChatSpec, field: Field, quirks: Quirks, gaps: Gaps) -> None:
-    if not field.is_set(spec):
-        return
     holder, last = field.holder(spec)
     names = [name for name in field.names if spelled(spec, name, REQUEST)] or list(field.names[:1])
     if field.path == "max_output_tokens" and quirks.max_tokens_field:
@@ -220,7 +253,9 @@ def _lower_field(data: JsonObject, spec: ChatSpec, field: Field, quirks: Quirks,
     taken = [name for name in names if name not in quirks.refuses]
     if not taken:
         taken = [name for name in field.names if name not in quirks.refuses][:1]
-    if not taken and getattr(holder, last) not in HARMLESS.get(field.path, ()):
+    if not taken and field.path in _HINTS:
+        gaps.drops(f"spec.{field.path}", f"this provider does not take {names[0]}; the answer is the same without")
+    elif not taken and getattr(holder, last) not in HARMLESS.get(field.path, ()):
         gaps.lacks(f"spec.{field.path}", f"this provider does not take {names[0]}")
     for name in taken:
         outer, _, inner = name.rpartition(".")
@@ -278,7 +313,9 @@ def _lower_rest(data: JsonObject, spec: ChatSpec, quirks: Quirks, gaps: Gaps) ->
     if spec.cache.HasField("breakpoint"):
         rest["cache_control"] = ("spec.cache.breakpoint", lower_cache(spec.cache.breakpoint))
     for name, (path, value) in rest.items():
-        if name in quirks.refuses:
+        if name in quirks.refuses and name == "cache_control":
+            gaps.drops(path, "this provider takes no breakpoints; the answer is the same without")
+        elif name in quirks.refuses:
             gaps.lacks(path, f"this provider does not take {name}")
         else:
             data[name] = value

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2
 from antiphon.wire.base import HttpReply
-from antiphon.wire.jsontext import JsonObject, dumps, object_of, objects
+from antiphon.wire.jsontext import JsonObject, dumps, loads_text, object_of, objects
 from antiphon.wire.openai_chat import filters
 from antiphon.wire.openai_chat.citations import lift_found, lower_found
 from antiphon.wire.openai_chat.errors import lift_error
+from antiphon.wire.openai_chat.finish import finish_word, meaning
 from antiphon.wire.openai_chat.gaps import Gaps
 from antiphon.wire.openai_chat.logprobs import lift_logprobs, lower_logprobs
 from antiphon.wire.openai_chat.messages import lift_message, lower_messages
+from antiphon.wire.openai_chat.plain_answer import lift_plain
 from antiphon.wire.openai_chat.quirks import WIRE, Quirks
 from antiphon.wire.openai_chat.spelling import RESPONSE, spell, spelled
 from antiphon.wire.openai_chat.usage import OUTSIDE, lift_models, lift_usage, lower_models, lower_usage
@@ -23,46 +24,13 @@ from antiphon.wire.remainder import keep, merge, restore
 Completion = chat_pb2.Completion
 Output = chat_pb2.Output
 
-FINISH: Mapping[str, chat_pb2.FinishReason.ValueType] = {
-    "stop": chat_pb2.FINISH_REASON_STOP,
-    "length": chat_pb2.FINISH_REASON_LENGTH,
-    "tool_calls": chat_pb2.FINISH_REASON_TOOL_CALLS,
-    "content_filter": chat_pb2.FINISH_REASON_CONTENT_FILTER,
-    "function_call": chat_pb2.FINISH_REASON_TOOL_CALLS,
-    "eos": chat_pb2.FINISH_REASON_STOP,  # Together
-    "eos_token": chat_pb2.FINISH_REASON_STOP,  # Hugging Face
-    "stop_sequence": chat_pb2.FINISH_REASON_STOP_SEQUENCE,
-    "model_length": chat_pb2.FINISH_REASON_CONTEXT_WINDOW,  # Mistral
-    "sensitive": chat_pb2.FINISH_REASON_CONTENT_FILTER,  # Z.ai
-    "network_error": chat_pb2.FINISH_REASON_ERROR,  # Z.ai
-    "insufficient_system_resource": chat_pb2.FINISH_REASON_ERROR,  # DeepSeek
-    "error": chat_pb2.FINISH_REASON_ERROR,  # OpenRouter, Mistral
-    "time_limit": chat_pb2.FINISH_REASON_TIME_LIMIT,
-}
-FINISH_WORDS: Mapping[chat_pb2.FinishReason.ValueType, str | None] = {
-    chat_pb2.FINISH_REASON_UNSPECIFIED: None,
-    chat_pb2.FINISH_REASON_STOP: "stop",
-    chat_pb2.FINISH_REASON_STOP_SEQUENCE: "stop",
-    chat_pb2.FINISH_REASON_LENGTH: "length",
-    chat_pb2.FINISH_REASON_CONTEXT_WINDOW: "length",
-    chat_pb2.FINISH_REASON_TOOL_CALLS: "tool_calls",
-    chat_pb2.FINISH_REASON_CONTENT_FILTER: "content_filter",
-    chat_pb2.FINISH_REASON_REFUSAL: "content_filter",
-    chat_pb2.FINISH_REASON_RECITATION: "content_filter",
-    chat_pb2.FINISH_REASON_PAUSE_TURN: "stop",
-    chat_pb2.FINISH_REASON_MALFORMED_TOOL_CALL: "stop",
-    chat_pb2.FINISH_REASON_TIME_LIMIT: "length",
-    chat_pb2.FINISH_REASON_COMPACTION: "length",
-    chat_pb2.FINISH_REASON_ERROR: "error",
-    chat_pb2.FINISH_REASON_OTHER: "stop",
-}
-"""What clients of this wire are told; they know few words."""
-
 CITATIONS = "citations"
 CITATIONS_ONLY = "citations_only"
 """Addresses without `search_results` (Perplexity before 2025-06, xAI)."""
 REQUEST_ID = "request_id"
 GROQ_ID = "x_groq"
+_STANDARD = "standard"
+"""What other providers call OpenAI's `default` tier."""
 DELTA = "delta"
 """An empty `delta` beside the message (Perplexity)."""
 _WORDS = {"id": "id", "model": "model", "service_tier": "service_tier", "system_fingerprint": "system_fingerprint"}
@@ -71,7 +39,7 @@ _EMPTY_DELTA = {"role": "assistant", "content": ""}
 
 def lift_response(reply: HttpReply) -> Completion:
     """The answer in a successful reply. Raises ServiceError: MALFORMED_RESPONSE, or the error inside it."""
-    data = object_of(reply.body, "the answer")
+    data = object_of(reply.body, "the answer", read=loads_text)
     if "choices" not in data and ("error" in data or "detail" in data):
         raise lift_error(reply)
     return lift_completion(data)
@@ -79,12 +47,19 @@ def lift_response(reply: HttpReply) -> Completion:
 
 def lower_response(completion: Completion) -> HttpReply:
     """The answer for a client of this wire."""
-    body = dumps(lower_completion(completion))
-    return HttpReply(status=200, body=body, headers={"content-type": "application/json"})
+    gaps = Gaps()
+    body = dumps(lower_completion(completion, gaps))
+    warnings = gaps.settle(chat_pb2.UNSUPPORTED_POLICY_WARN)
+    return HttpReply(status=200, body=body, headers={"content-type": "application/json"}, warnings=warnings)
 
 
 def lift_completion(data: JsonObject) -> Completion:
     """The answer in the JSON of one. Raises ServiceError MALFORMED_RESPONSE."""
+    return lift_plain(data) or lift_any(data)
+
+
+def lift_any(data: JsonObject) -> Completion:
+    """The answer in the JSON of one, whatever else it says."""
     choices = data.get("choices")
     if not isinstance(choices, list):
         raise ServiceError(Reason.MALFORMED_RESPONSE, "the answer has no list of choices")
@@ -94,13 +69,13 @@ def lift_completion(data: JsonObject) -> Completion:
             raise ServiceError(Reason.MALFORMED_RESPONSE, f"choice {position} of the answer is not an object")
         completion.outputs.append(lift_output(choice, position))
     lift_frame(completion, data)
-    keep(completion, WIRE, RESPONSE, _lowered(completion), data)
+    keep(completion, WIRE, RESPONSE, _lowered(completion, Gaps()), data)
     return completion
 
 
-def lower_completion(completion: Completion) -> JsonObject:
+def lower_completion(completion: Completion, gaps: Gaps) -> JsonObject:
     """The JSON of an answer."""
-    return restore(completion, WIRE, RESPONSE, _lowered(completion))
+    return restore(completion, WIRE, RESPONSE, _lowered(completion, gaps))
 
 
 def lift_output(choice: JsonObject, position: int) -> Output:
@@ -112,7 +87,7 @@ def lift_output(choice: JsonObject, position: int) -> Output:
         lift_logprobs(output, choice.get("logprobs"))
     word = choice.get("finish_reason")
     if isinstance(word, str) and word:
-        output.finish_reason = _meaning(word)
+        output.finish_reason = meaning(word)
         output.provider_finish_reason = word
     if isinstance(choice.get("native_finish_reason"), str):
         output.upstream_finish_reason = choice["native_finish_reason"]
@@ -127,7 +102,7 @@ def lift_output(choice: JsonObject, position: int) -> Output:
     filters.lift_ratings(output.safety, choice.get("content_filter_results"))
     if choice.get("delta") == _EMPTY_DELTA and "message" in choice:
         spell(output, RESPONSE, DELTA)
-    keep(output, WIRE, RESPONSE, _lowered_output(output), choice)
+    keep(output, WIRE, RESPONSE, _lowered_output(output, Gaps()), choice)
     return output
 
 
@@ -156,13 +131,13 @@ def lift_frame(completion: Completion, data: JsonObject) -> None:
         spell(completion, RESPONSE, GROQ_ID)
 
 
-def _lowered(completion: Completion) -> JsonObject:
+def _lowered(completion: Completion, gaps: Gaps) -> JsonObject:
     data: JsonObject = {"id": completion.id, "object": "chat.completion"}
     if completion.HasField("create_time"):
         created = completion.create_time
-        data["created"] = created.seconds + created.nanos / 1e9 if created.nanos else created.seconds
+        data["created"] = created.seconds
     data["model"] = completion.model
-    data["choices"] = [lower_output(output) for output in completion.outputs]
+    data["choices"] = [lower_output(output, gaps) for output in completion.outputs]
     data |= lower_frame(completion)
     return data
 
@@ -179,6 +154,8 @@ def lower_frame(completion: Completion) -> JsonObject:
     for name in ("service_tier", "system_fingerprint"):
         if getattr(completion, name):
             data[name] = getattr(completion, name)
+    if completion.service_tier == _STANDARD and completion.usage.raw.wire != WIRE:
+        data["service_tier"] = "default"
     if completion.upstream_provider:
         data["provider"] = completion.upstream_provider
     data |= _lowered_search(completion)
@@ -190,29 +167,17 @@ def lower_frame(completion: Completion) -> JsonObject:
     return data
 
 
-def lower_output(output: Output) -> JsonObject:
+def lower_output(output: Output, gaps: Gaps) -> JsonObject:
     """One of the choices."""
-    return restore(output, WIRE, RESPONSE, _lowered_output(output))
+    return restore(output, WIRE, RESPONSE, _lowered_output(output, gaps))
 
 
-def finish_word(output: Output) -> str | None:
-    """The finish reason for clients of this wire: the provider's word where it is one of the wire's own."""
-    word = output.provider_finish_reason
-    if word and _meaning(word) == output.finish_reason:
-        return word
-    return FINISH_WORDS[output.finish_reason]
-
-
-def _meaning(word: str) -> chat_pb2.FinishReason.ValueType:
-    return FINISH.get(word.lower(), chat_pb2.FINISH_REASON_OTHER)
-
-
-def _lowered_output(output: Output) -> JsonObject:
+def _lowered_output(output: Output, gaps: Gaps) -> JsonObject:
     data: JsonObject = {"index": output.index}
     objects = [
         item
-        for message in output.messages
-        for item in lower_messages(message, RESPONSE, Quirks(), "choices.message", Gaps())
+        for number, message in enumerate(output.messages)
+        for item in lower_messages(message, RESPONSE, Quirks(), f"completion.outputs.messages[{number}]", gaps)
     ]
     if objects:
         data["message"] = objects[0] if len(objects) == 1 else _joined(output)

@@ -75,6 +75,10 @@ class StreamedChoice:
             elif not says_nothing(value):
                 gather(self.data, key, value)
 
+    def add_text(self, text: str) -> None:
+        """Grow by text alone; see `text_alone`."""
+        self.say(text).add_text(text)
+
     def finish(self) -> None:
         """Tell the end of every part, and of the choice."""
         for position, call in enumerate(self._calls):
@@ -288,6 +292,21 @@ class StreamedChoice:
             self.say(text[len(said) :]).add(text=text[len(said) :])
 
 
+def text_alone(choice: Any) -> str:
+    """The text of an element of `choices` that has an index, adds text and says nothing else; empty for another."""
+    if type(choice) is not dict or not choice.keys() <= _PLAIN or type(choice.get("index")) is not int:
+        return ""
+    delta = choice.get("delta")
+    if type(delta) is not dict or not delta.keys() <= _PLAIN_DELTA or (len(choice) > 2 and _says_more(choice)):
+        return ""
+    text = delta.get("content")
+    return text if type(text) is str else ""
+
+
+def _says_more(choice: JsonObject) -> bool:
+    return choice.get("finish_reason") is not None or choice.get("logprobs") is not None
+
+
 def gather(target: JsonObject, key: str, value: Any) -> None:
     """Put a value that is not streamed where a whole answer has it: objects grow, indexed lists grow by element,
     of all else the last counts."""
@@ -312,6 +331,8 @@ def _indexed(items: list[Any]) -> bool:
     return all(isinstance(item, dict) and isinstance(item.get("index"), int) for item in items)
 
 
+_PLAIN = frozenset({"index", "delta", "finish_reason", "logprobs"})
+_PLAIN_DELTA = frozenset({"content", "role"})
 _DETAIL = frozenset({"type", "index", "text", "summary", "data", "signature"})
 _DELTAS: Mapping[str, Callable[[StreamedChoice, Any, Delta], None]] = {
     "content": StreamedChoice._take_content,

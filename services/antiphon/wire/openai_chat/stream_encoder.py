@@ -30,6 +30,8 @@ class _Open:
     names: tuple[str, ...] = ()
     number: int = 0
     """Of the call among calls, or of the detail among details."""
+    said: JsonObject = field(default_factory=dict)
+    """What was written of a call when it began."""
     whole: bool = False
     """Written when its choice ends, for the wire cannot stream it."""
 
@@ -42,6 +44,8 @@ class _Choice:
     calls: int = 0
     details: int = 0
     parts: dict[tuple[int, int], _Open] = field(default_factory=dict)
+    annotations: list[JsonObject] = field(default_factory=list)
+    """Written together when the choice ends: OpenAI's SDK cannot add to a list whose elements have no index."""
 
 
 class ChatStreamEncoder:
@@ -83,6 +87,8 @@ class ChatStreamEncoder:
         if opened.whole:
             _grow(opened.part, grown, name)
             return b""
+        if name == "citation" and citations.is_sayable(grown.citation):
+            choice.annotations.append(citations.lower_citation(grown.citation, RESPONSE))
         delta = _GROWTH[name](opened, getattr(grown, name)) if name is not None and name in _GROWTH else {}
         logprobs = {"content": [lower_token(token) for token in grown.logprobs], "refusal": None}
         if not grown.logprobs:
@@ -99,9 +105,9 @@ class ChatStreamEncoder:
         if opened.whole:
             return b""
         if kind == "tool_call":
-            lowered = calls.lower_call(opened.part, opened.number, RESPONSE)
-            late = {key: value for key, value in lowered.items() if key not in ("type", "function", "custom")}
-            return self._delta(done.output_index, choice, {"tool_calls": [{**late, "index": opened.number}]})
+            lowered = {**calls.lower_call(opened.part, opened.number, RESPONSE), "index": opened.number}
+            late = {key: value for key, value in lowered.items() if key not in _GROWN and opened.said.get(key) != value}
+            return self._delta(done.output_index, choice, _more_of(opened, late)) if late else b""
         if kind == "media" and opened.part.media.HasField("expire_time"):
             audio = {"expires_at": opened.part.media.expire_time.seconds}
             return self._delta(done.output_index, choice, {"audio": audio})
@@ -115,13 +121,18 @@ class ChatStreamEncoder:
             for name, text in said.provider_data.items():
                 rest.provider_data[name] = text
         rest.parts.extend(opened.part for opened in choice.parts.values() if opened.whole)
-        lowered = messages.lower_messages(rest, RESPONSE, Quirks(), "message", Gaps())
+        gaps = Gaps()
+        lowered = messages.lower_messages(rest, RESPONSE, Quirks(), "completion.outputs.messages", gaps)
         delta = {key: value for item in lowered for key, value in item.items() if key != "role"}
         if not delta.get("content"):
             delta.pop("content", None)
+        if choice.annotations:
+            delta["annotations"] = choice.annotations
         written = self._delta(output.index, choice, delta) if delta or not choice.spoken else b""
         fields = restore(output, WIRE, RESPONSE, {"index": output.index, "delta": {}, **lower_choice(output)})
-        return written + self._chunk([fields])
+        told = gaps.settle(chat_pb2.UNSUPPORTED_POLICY_WARN)
+        notes = b"".join(encode_comment(f"warning {note.code} {note.field}: {note.message}".encode()) for note in told)
+        return notes + written + self._chunk([fields])
 
     def _complete(self, completed: chat_pb2.Completed) -> bytes:
         completion = completed.completion
@@ -143,6 +154,10 @@ class ChatStreamEncoder:
 
     def _chunk(self, choices: list[JsonObject], **fields: Any) -> bytes:
         return encode_event(dumps({**self._head, "choices": choices, **fields}))
+
+
+_GROWN = ("type", "function", "custom")
+"""Of a call: said when it begins, and piece by piece after that."""
 
 
 def _start_text(choice: _Choice, opened: _Open) -> JsonObject:
@@ -169,8 +184,14 @@ def _start_reasoning(choice: _Choice, opened: _Open) -> JsonObject:
 def _start_call(choice: _Choice, opened: _Open) -> JsonObject:
     opened.number = choice.calls
     choice.calls += 1
-    lowered = calls.lower_call(opened.part, opened.number, RESPONSE)
-    return {"tool_calls": [{**lowered, "index": opened.number}]}
+    opened.said = {**calls.lower_call(opened.part, opened.number, RESPONSE), "index": opened.number}
+    return {"tool_calls": [opened.said]}
+
+
+def _more_of(opened: _Open, late: JsonObject) -> JsonObject:
+    """What else is known of a call. OpenAI's SDK wants a function in every piece of one."""
+    kind = "custom" if opened.part.tool_call.WhichOneof("input") == "text" else "function"
+    return {"tool_calls": [{**late, "index": opened.number, kind: {}}]}
 
 
 def _start_media(choice: _Choice, opened: _Open) -> JsonObject:
@@ -216,6 +237,9 @@ def _grow_transcript(opened: _Open, text: str) -> JsonObject:
 
 
 def _grow_signature(opened: _Open, signature: bytes) -> JsonObject:
+    if opened.part.WhichOneof("kind") == "tool_call":
+        signed = Part(signature=signature, tool_call=content_pb2.ToolCall())
+        return _more_of(opened, {calls.SIGNED: calls.lower_call(signed, opened.number, RESPONSE)[calls.SIGNED]})
     if opened.part.WhichOneof("kind") != "reasoning" or reasoning.DETAILS not in opened.names:
         return {}
     return {reasoning.DETAILS: [_detail(opened, "signature", signature.decode("utf-8", "replace"))]}
@@ -224,10 +248,6 @@ def _grow_signature(opened: _Open, signature: bytes) -> JsonObject:
 def _grow_encrypted(opened: _Open, data: bytes) -> JsonObject:
     opened.part.reasoning.encrypted = b""
     return {reasoning.DETAILS: [_detail(opened, "data", data.decode("utf-8", "replace"))]}
-
-
-def _grow_citation(opened: _Open, citation: content_pb2.Citation) -> JsonObject:
-    return {"annotations": [citations.lower_citation(citation, RESPONSE)]}
 
 
 def _detail(opened: _Open, name: str, value: str) -> JsonObject:
@@ -261,7 +281,6 @@ _GROWTH: Mapping[str, Callable[[_Open, Any], JsonObject]] = {
     "transcript": _grow_transcript,
     "signature": _grow_signature,
     "encrypted": _grow_encrypted,
-    "citation": _grow_citation,
 }
 _EVENTS: Mapping[str, Callable[[ChatStreamEncoder, Any], bytes]] = {
     "started": ChatStreamEncoder._start,

@@ -45,6 +45,17 @@ class StreamedPart:
         started.part.CopyFrom(part)
         choice.events.append(event)
 
+    def add_text(self, text: str) -> None:
+        """Grow by text."""
+        event = Event()
+        grown = event.part_delta
+        grown.text = text
+        if self.index:
+            grown.part_index = self.index
+        if self.choice.index:
+            grown.output_index = self.choice.index
+        self.choice.events.append(event)
+
     def add(self, **delta: Any) -> chat_pb2.PartDelta:
         """Grow by one delta; gives it, for what is added to it."""
         event = Event()

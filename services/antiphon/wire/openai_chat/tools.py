@@ -21,6 +21,8 @@ LEGACY = "functions"
 ANY = "any"
 """`tool_choice: "any"` for `required` (Mistral)."""
 ALLOWED = "allowed_tools"
+NAMELESS = "nameless_schema"
+"""A JSON schema for the answer without a name, as Perplexity takes it."""
 OPENROUTER_SEARCH = "openrouter:web_search"
 
 _MODES = {
@@ -68,6 +70,9 @@ def lower_tools(spec: ChatSpec, quirks: Quirks, gaps: Gaps) -> JsonObject:
     for index, tool in enumerate(spec.tools):
         path = f"spec.tools[{index}]"
         kind = tool.WhichOneof("tool")
+        if kind in ("function", "custom") and "tools" in quirks.refuses:
+            gaps.lacks(path, "this provider takes no tools")
+            continue
         if kind == "provider" and tool.provider.wire in (WIRE, quirks.provider):
             tools.append(loads(tool.provider.config_json))
         elif kind == "function" and spelled(tool, LEGACY):
@@ -103,6 +108,9 @@ def lower_choice(spec: ChatSpec, quirks: Quirks, gaps: Gaps) -> JsonObject:
     if not spec.HasField("tool_choice"):
         return {}
     choice = spec.tool_choice
+    if "tool_choice" in quirks.refuses:
+        gaps.lacks("spec.tool_choice", "this provider does not take tool_choice")
+        return {}
     if choice.mode == ToolChoice.MODE_VALIDATED:
         gaps.lacks("spec.tool_choice.mode", "this wire has no VALIDATED; use AUTO with strict tools")
     mode = _WORDS.get(choice.mode, "auto")
@@ -135,6 +143,8 @@ def lift_format(spec: ChatSpec, data: JsonObject) -> None:
         schema = form.json_schema
         schema.SetInParent()
         schema.name, schema.description = word(inner.get("name")), word(inner.get("description"))
+        if not schema.name:
+            spell(spec, REQUEST, NAMELESS)
         if isinstance(inner.get("schema"), dict | bool):
             schema.schema_json = text_of(inner["schema"])
         if isinstance(inner.get("strict"), bool):
@@ -161,7 +171,8 @@ def lower_format(spec: ChatSpec, quirks: Quirks, gaps: Gaps) -> JsonObject:
     if kind != "json_schema":
         return {"response_format": {"type": kind}}
     schema = spec.response_format.json_schema
-    inner: JsonObject = {"name": schema.name} if schema.name else {}
+    # OpenAI requires a name, and most other formats of a request have none to hand on.
+    inner: JsonObject = {} if spelled(spec, NAMELESS) else {"name": schema.name or "answer"}
     if schema.description:
         inner["description"] = schema.description
     if schema.schema_json:

@@ -13,6 +13,7 @@ from typing import Any
 
 from antiphon.v1 import content_pb2, usage_pb2
 from antiphon.wire.jsontext import JsonObject, dumps, objects, same, word
+from antiphon.wire.openai_chat.plain_usage import lift_plain, lower_plain
 from antiphon.wire.openai_chat.quirks import WIRE
 from antiphon.wire.openai_chat.spelling import RESPONSE, spell
 from antiphon.wire.remainder import keep, restore
@@ -202,6 +203,12 @@ OUTSIDE = frozenset(keys[0] for keys in _KEYS.values()) - {"usage"}
 
 def lift_usage(answer: JsonObject, usage: Usage) -> None:
     """Read the counts of an answer. What the slots cannot say of its `usage` block is kept in `usage`."""
+    if not lift_plain(answer, usage):
+        lift_usage_by_search(answer, usage)
+
+
+def lift_usage_by_search(answer: JsonObject, usage: Usage) -> None:
+    """Read the counts of an answer, wherever they stand."""
     for slot in SLOTS:
         found = [(path, value) for path, value in _found(answer, slot.paths) if value is not None]
         read = _first(slot, usage, found)
@@ -225,7 +232,17 @@ def lift_usage(answer: JsonObject, usage: Usage) -> None:
 
 def lower_usage(usage: Usage) -> JsonObject:
     """The counts as fields of an answer: `usage`, and what the provider put beside it."""
+    plain = lower_plain(usage)
+    if plain is not None:
+        return {"usage": plain}
+    return lower_usage_by_search(usage)
+
+
+def lower_usage_by_search(usage: Usage) -> JsonObject:
+    """The counts as fields of an answer, wherever they stood."""
     fields = _lowered(usage)
+    if usage.raw.wire != WIRE and "usage" in fields:
+        fields["usage"].pop("service_tier", None)  # Groq's place for it; elsewhere it stands beside the usage
     fields["usage"] = restore(usage, WIRE, RESPONSE, fields.get("usage", {}))
     return fields
 

@@ -155,7 +155,7 @@ def lower_call(part: Part, result: Part | None, writer: Writer, path: str) -> Js
     no item for it."""
     kind = kind_of(part, writer)
     if not kind:
-        writer.unsupported(path, f"'{part.tool_call.name}' was run by another provider; leave the call out")
+        writer.warn("NOT_SENT", path, f"the call of '{part.tool_call.name}', which another provider ran, was left out")
         return None
     writer.calls[part.tool_call.call_id] = kind
     return writer.restore(part, _lowered(part, result, kind, writer, path))

@@ -188,6 +188,10 @@ def lower_items(messages: Iterable[Message], writer: Writer, path: str, start: i
 
 def _lower_message(message: Message, writer: Writer, path: str) -> Iterable[Json]:
     parts, used, first = list(message.parts), set[int](), True
+    for number, part in enumerate(parts):
+        own = part.HasField("reasoning") or part.tool_call.provider_type in ROWS
+        if part.signature and writer.direction == REQUEST and not own:
+            writer.warn("NOT_SENT", f"{path}[{number}].signature", "a signature of another provider was left out")
     number = 0
     while number < len(parts):
         part, start = parts[number], number

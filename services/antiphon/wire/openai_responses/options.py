@@ -153,6 +153,8 @@ def unsayable(spec: ChatSpec, writer: Writer) -> None:
     for path, is_said, why in _UNSAYABLE:
         if is_said(spec):
             writer.unsupported(path, why)
+    if spec.cache.HasField("breakpoint"):
+        writer.warn("NOT_SENT", "spec.cache.breakpoint", "breakpoints stand on parts here; set one on the last part")
     for path in unsaid(spec, _SAID):
         writer.unsupported(f"spec.{path}", "this wire has no field for it")
 
@@ -337,11 +339,6 @@ _UNSAYABLE: tuple[tuple[str, Callable[[ChatSpec], bool], str], ...] = (
         "this wire gives text alone; give the tool image_generation for pictures",
     ),
     ("spec.cache.cached_content", lambda spec: bool(spec.cache.cached_content), _LACKS),
-    (
-        "spec.cache.breakpoint",
-        lambda spec: spec.cache.HasField("breakpoint"),
-        "breakpoints stand on parts here; set one on the last part",
-    ),
     ("spec.container", lambda spec: spec.HasField("container"), "give the container in the tool code_execution"),
     ("spec.inference_region", lambda spec: bool(spec.inference_region), _LACKS),
     ("spec.speed", lambda spec: bool(spec.speed), "give a service_tier instead"),

@@ -7,6 +7,7 @@ import re
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2, content_pb2
 from antiphon.wire.base import ChatCall, HttpCall
+from antiphon.wire.call_ids import with_call_ids
 from antiphon.wire.fields import REQUEST, Place, whole_text
 from antiphon.wire.jsontext import Json, JsonObject, dumps, loads
 from antiphon.wire.openai_responses.content import is_bare, text_part
@@ -20,6 +21,7 @@ PATH = "/responses"
 COUNT_PATH = "/responses/input_tokens"
 _DEPLOYMENT = re.compile(r"/deployments/([^/]+)/")
 """Azure's older paths name the model."""
+_CALL_ID = re.compile(r".{1,64}", re.DOTALL)
 _TEXT, _ITEM, _ITEMS = "input_text", "input_item", "instructions_items"
 _NOT_STREAMED = "stream_false"
 _COUNTED = frozenset(
@@ -65,6 +67,7 @@ def decode_request(call: HttpCall) -> ChatCall:
 
 def encode_request(spec: chat_pb2.ChatSpec, *, stream: bool, quirks: Quirks = DEFAULT, count: bool = False) -> HttpCall:
     """The call for the provider. Raises ServiceError UNSUPPORTED_PARAMETER, unless `spec.on_unsupported` is WARN."""
+    spec = with_call_ids(spec, _CALL_ID)
     strict = spec.on_unsupported != chat_pb2.UNSUPPORTED_POLICY_WARN
     writer = Writer(quirks=quirks, strict=strict)
     if not count:
@@ -72,7 +75,8 @@ def encode_request(spec: chat_pb2.ChatSpec, *, stream: bool, quirks: Quirks = DE
     body = writer.restore(spec, _lower_body(spec, writer, stream=stream))
     for name in quirks.refuses & body.keys():
         del body[name]
-        writer.unsupported(f"spec ({name})", "this provider does not take it")
+        sampled = name in chat_pb2.Sampling.DESCRIPTOR.fields_by_name
+        writer.unsupported(f"spec.sampling.{name}" if sampled else f"spec ({name})", "this provider does not take it")
     if count:
         body = {key: value for key, value in body.items() if key in _COUNTED}
     headers = {"content-type": "application/json"}

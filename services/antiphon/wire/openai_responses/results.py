@@ -88,7 +88,7 @@ def lower_result(part: Part, writer: Writer, path: str) -> JsonObject | None:
     kind = result.provider_type if result.provider_type in KINDS else ""
     if not kind and result.executor > content_pb2.TOOL_EXECUTOR_CLIENT:
         what = result.provider_type or result.name or "it"
-        writer.unsupported(path, f"'{what}' is the result of another provider's own tool; leave it out")
+        writer.warn("NOT_SENT", path, f"'{what}' is the result of another provider's own tool; it was left out")
         return None
     kind = kind or ANSWERS.get(writer.calls.get(result.call_id, FUNCTION), FUNCTION_OUTPUT)
     lowered = _lowered(part, kind, writer, path)

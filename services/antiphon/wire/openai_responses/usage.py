@@ -86,7 +86,10 @@ def lift_usage(answer: JsonObject, usage: Usage) -> None:
 
 def lower_usage(usage: Usage) -> JsonObject:
     """The `usage` block, its remainder included."""
-    return Writer(direction=RESPONSE).restore(usage, _lowered(usage))
+    lowered = _lowered(usage)
+    if usage.raw.wire != WIRE:
+        lowered.pop("service_tier", None)  # it stands beside the block here
+    return Writer(direction=RESPONSE).restore(usage, lowered)
 
 
 def lower_tool_usage(usage: Usage) -> JsonObject:

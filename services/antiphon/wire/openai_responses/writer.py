@@ -7,8 +7,8 @@ from typing import Any
 
 from antiphon.core.errors import Reason, invalid
 from antiphon.v1 import chat_pb2
-from antiphon.wire.fields import REQUEST, RESPONSE, whole_text
-from antiphon.wire.jsontext import Json, JsonObject, leaves, loads, text_of
+from antiphon.wire.fields import REQUEST, RESPONSE, sorted_text, whole_text
+from antiphon.wire.jsontext import JsonObject, leaves, loads, text_of
 from antiphon.wire.openai_responses.quirks import DEFAULT, WIRE, Quirks
 from antiphon.wire.openai_responses.spelling import spell, spelled
 from antiphon.wire.remainder import keep, restore, says_nothing
@@ -92,20 +92,9 @@ def lift_name(item: JsonObject, carrier: Any, direction: str) -> str:
     return ""
 
 
-def sorted_text(value: Json) -> str:
-    """JSON text with sorted keys: a stream and a unary answer give the same fields in different order."""
-    return text_of(_sorted(value))
-
-
 def _list_of(step: JsonObject) -> str:
     """The member in whose list a step of a patch sets a value that says something; empty for other steps."""
     value = step.get("value")
     if step["op"] not in ("add", "replace") or says_nothing(value) or not leaves(value):
         return ""
     return str(step["path"].split("/")[1])
-
-
-def _sorted(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,237 @@
+"""The fast ways of reading give what the general ways give, or leave the reading to them."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from antiphon.core.errors import ServiceError
+from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
+from antiphon.wire.base import HttpCall
+from antiphon.wire.openai_chat import messages as messages_module
+from antiphon.wire.openai_chat import request as request_module
+from antiphon.wire.openai_chat.gaps import Gaps
+from antiphon.wire.openai_chat.plain_answer import lift_plain
+from antiphon.wire.openai_chat.plain_usage import lift_plain as lift_plain_usage
+from antiphon.wire.openai_chat.quirks import Quirks
+from antiphon.wire.openai_chat.response import lift_any
+from antiphon.wire.openai_chat.usage import lift_usage_by_search, lower_usage, lower_usage_by_search
+from tests.laws.recordings import Folder, default_folder
+
+PLAIN: dict[str, Any] = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1700000000,
+    "model": "gpt-4o-mini-2024-07-18",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hello", "refusal": None, "annotations": []},
+            "logprobs": None,
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": {
+        "prompt_tokens": 3,
+        "completion_tokens": 2,
+        "total_tokens": 5,
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": 0,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    },
+    "service_tier": "default",
+    "system_fingerprint": None,
+}
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path]
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            found += places(inner, (*path, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            found += places(inner, (*path, number))
+    return found
+
+
+CALLS = [{"id": "call_1", "type": "function", "function": {"name": "find", "arguments": "{}"}}]
+ODD: list[Any] = [None, "", "x", 0, 1, -1, 2**63, 2**31, 1.0, 1.5, True, False, [], {}, [{}], {"a": 1}, CALLS]
+KEYS = ["name", "reasoning", "reasoning_content", "tool_calls", "audio", "images", "cost", "stats", "time_info",
+        "x_groq", "provider", "delta", "seed", "stop_reason", "prompt_cache_miss_tokens", "cached_tokens", "citations",
+        "search_results", "content_filter_results", "error", "a/b~c"]  # fmt: skip
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> dict[str, Any]:
+    return changed(draw, PLAIN, KEYS)
+
+
+def changed(draw: st.DrawFn, base: dict[str, Any], keys: list[str]) -> dict[str, Any]:
+    """The base with up to four changes anywhere: a value replaced, a field taken away or added."""
+    answer = copy.deepcopy(base)
+    for _ in range(draw(st.integers(0, 4))):
+        path = draw(st.sampled_from(places(answer)[1:]))
+        odd = copy.deepcopy(draw(st.sampled_from(ODD)))
+        holder: Any = answer
+        for key in path[:-1]:
+            holder = holder[key]
+        change = draw(st.sampled_from(["replace", "remove", "add"]))
+        if change == "remove" and isinstance(holder, dict):
+            del holder[path[-1]]
+        elif change == "add" and isinstance(holder, dict):
+            holder[draw(st.sampled_from(keys))] = odd
+        else:
+            holder[path[-1]] = odd
+        if not answer:
+            break
+    return answer
+
+
+REQUEST: dict[str, Any] = {
+    "model": "gpt-4o-mini",
+    "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}],
+    "temperature": 0.5,
+    "max_tokens": 100,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+}
+REQUEST_KEYS = ["name", "tools", "tool_choice", "max_completion_tokens", "seed", "random_seed", "user", "n", "stop",
+                "store", "reasoning_effort", "response_format", "metadata", "top_p", "logit_bias", "cache_control",
+                "modalities", "audio", "moderation", "verbosity", "service_tier", "include_usage", "x"]  # fmt: skip
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> dict[str, Any]:
+    return changed(draw, REQUEST, REQUEST_KEYS)
+
+
+def read(request: dict[str, Any], *, plainly: bool) -> Any:
+    """What a request means, or what is wrong with it, read in one of the two ways."""
+    call = HttpCall(method="POST", path="/chat/completions", body=json.dumps(request).encode())
+    with pytest.MonkeyPatch.context() as patch:
+        if not plainly:
+            patch.setattr(request_module, "says_all", lambda data, names: False)
+            patch.setattr(request_module, "lift_plain_message", lambda data: None)
+        try:
+            asked = request_module.lift_request(call)
+        except ServiceError as error:
+            return error.reason
+    return asked.spec, asked.stream
+
+
+@settings(max_examples=2000, deadline=None)
+@given(requests())
+def test_a_request_reads_alike_both_ways(request: dict[str, Any]) -> None:
+    assert read(request, plainly=True) == read(request, plainly=False)
+
+
+def test_a_usual_request_takes_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = read(REQUEST, plainly=False)
+    monkeypatch.setattr(request_module, "_lift_any", None)
+    monkeypatch.setattr(request_module, "lift_message", None)
+    assert read(REQUEST, plainly=True) == expected
+
+
+def same_or_left(answer: dict[str, Any]) -> bool:
+    fast = lift_plain(copy.deepcopy(answer))
+    if fast is not None:
+        assert fast == lift_any(answer), json.dumps(answer)
+        assert lower_usage(fast.usage) == lower_usage_by_search(fast.usage)
+    return fast is not None
+
+
+def test_the_answer_of_openai_itself_is_plain() -> None:
+    assert same_or_left(PLAIN)
+
+
+def test_an_answer_that_calls_tools_is_plain() -> None:
+    calling = copy.deepcopy(PLAIN)
+    calling["choices"][0]["message"] |= {"content": None, "tool_calls": CALLS * 2}
+    calling["choices"][0]["finish_reason"] = "tool_calls"
+    assert same_or_left(calling)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(answers())
+def test_whatever_is_read_as_plain_reads_alike_in_general(answer: dict[str, Any]) -> None:
+    same_or_left(answer)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(answers())
+def test_whatever_usage_is_read_as_plain_reads_alike_in_general(answer: dict[str, Any]) -> None:
+    fast, general = usage_pb2.Usage(), usage_pb2.Usage()
+    if lift_plain_usage(answer, fast):
+        lift_usage_by_search(answer, general)
+        assert fast == general, json.dumps(answer["usage"])
+        assert lower_usage(fast) == lower_usage_by_search(fast)
+    else:
+        assert not fast.ListFields()
+
+
+TEXTS = st.sampled_from(["Hello", "", "\u2028"])
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> content_pb2.Message:
+    message = content_pb2.Message(role=draw(st.sampled_from(content_pb2.Role.values())))
+    for _ in range(draw(st.integers(0, 2))):
+        part = message.parts.add()
+        if draw(st.booleans()):
+            part.text.text = draw(TEXTS)
+        else:
+            part.reasoning.text = draw(TEXTS)
+        if draw(st.integers(0, 4)) == 0:
+            part.signature = b"s"
+        if draw(st.integers(0, 4)) == 0:
+            part.cache_breakpoint.SetInParent()
+        if draw(st.integers(0, 4)) == 0 and part.HasField("text"):
+            part.text.citations.add().title = "t"
+    if draw(st.integers(0, 4)) == 0:
+        message.name = "n"
+    return message
+
+
+QUIRKS = [
+    Quirks(),
+    Quirks(developer_role="system", reasoning_field="", refuses=frozenset({"messages.name", "messages.cache_control"})),
+    Quirks(reasoning_field="content"),
+]
+
+
+@pytest.mark.parametrize("direction", ["request", "response"])
+@settings(max_examples=1000, deadline=None)
+@given(message=messages(), quirks=st.sampled_from(QUIRKS))
+def test_a_message_is_written_alike_both_ways(direction: str, message: content_pb2.Message, quirks: Quirks) -> None:
+    fast, general = Gaps(), Gaps()
+    written = messages_module.lower_messages(message, direction, quirks, "m", fast)
+    assert written == messages_module.lower_any(message, direction, quirks, "m", general)
+    warn = chat_pb2.UNSUPPORTED_POLICY_WARN
+    assert fast.settle(warn) == general.settle(warn)
+
+
+def test_recorded_answers_read_alike_both_ways() -> None:
+    root = default_folder()
+    if root is None:
+        pytest.skip("no recordings here: set ANTIPHON_RECORDINGS to their folder")
+    folder = Folder(root)
+    plain = read = 0
+    for file in folder.files:
+        for recorded in folder.exchanges(file):
+            answer = recorded.json
+            choices = answer.get("choices") if isinstance(answer, dict) else None
+            if isinstance(choices, list) and choices and all(isinstance(choice, dict) for choice in choices):
+                read += 1
+                plain += same_or_left(answer)
+    assert read > 100
+    assert plain > read / 8, "the fast way no longer recognises what it was made for"
