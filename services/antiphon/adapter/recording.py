@@ -10,6 +10,10 @@ from antiphon.core.errors import Reason, ServiceError, invalid
 
 MODES = ("live", "record", "replay", "record-on-miss")
 
+SETTINGS = ("session", "cassette", "scenario", "pace", "chunking", "fault", "repeat")
+"""What a caller may ask of the recording transport beside the mode, each as metadata `x-antiphon-` and the word. The
+transport reads the values and refuses what it can't read."""
+
 KEYLESS = frozenset({"replay", "record-on-miss"})
 """Modes in which a provider's key may be missing: no call, or none but on a miss, leaves the machine."""
 
@@ -46,10 +50,8 @@ class RecordingPolicy:
         """What the recording transport has to know of this call; None where the call is plainly live."""
         mode = self.mode_of(call)
         if mode == "live":
+            if "x-antiphon-fault" in call.metadata:
+                raise invalid("metadata.x-antiphon-fault", "a fault can't happen to a call in mode live; replay it")
             return {"mode": mode} if self.mode != "live" else None
-        asked = {
-            "session": call.metadata.get("x-antiphon-session"),
-            "cassette": call.metadata.get("x-antiphon-cassette"),
-            "pace": call.metadata.get("x-antiphon-pace"),
-        }
+        asked = {name: call.metadata.get(f"x-antiphon-{name}") for name in SETTINGS}
         return {"mode": mode, "provider": provider} | {key: value for key, value in asked.items() if value is not None}

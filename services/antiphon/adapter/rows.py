@@ -9,9 +9,19 @@ from antiphon.wire.gemini.quirks import Quirks as GeminiQuirks
 from antiphon.wire.gemini.quirks import vertex
 from antiphon.wire.openai_chat.quirks import OPENAI_REFUSES, Quirks, ReasoningStyle
 from antiphon.wire.openai_embeddings import EmbeddingQuirks
+from antiphon.wire.openai_responses.quirks import OPENAI as OPENAI_RESPONSES
 
 OPENAI_LIKE = Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True)
 """What most servers that call themselves OpenAI-compatible agree on."""
+
+_CACHE = frozenset({"cache_control", "messages.cache_control"})
+_CACHE_KEYS = frozenset({"prompt_cache_key", "prompt_cache_retention"})
+_SEED = frozenset({"seed", "random_seed"})
+_USER = frozenset({"user", "safety_identifier"})
+_OPEN_MODELS = frozenset({"top_k", "min_p", "repetition_penalty"})
+"""What servers of open models take beside OpenAI's sampling, under these names."""
+_OPENAI_ID = ".{1,40}"
+_BIAS = frozenset({"logit_bias", "logprobs", "top_logprobs"})
 
 BUILT_IN: tuple[Provider, ...] = (
     Provider(
@@ -21,7 +31,9 @@ BUILT_IN: tuple[Provider, ...] = (
         key_hint="sk-",
         default_model="gpt-4o-mini",
         embeddings="openai_embeddings",
-        quirks=Quirks(refuses=OPENAI_REFUSES, stream_usage=True, provider="openai"),
+        quirks=Quirks(
+            refuses=OPENAI_REFUSES, stream_usage=True, reasoning_field="", call_ids=_OPENAI_ID, provider="openai"
+        ),
     ),
     Provider(
         name="anthropic",
@@ -44,7 +56,7 @@ BUILT_IN: tuple[Provider, ...] = (
             developer_role="system",
             stream_usage=True,
             reasoning_field="reasoning",
-            refuses=frozenset({"top_k", "min_p", "repetition_penalty", "logit_bias", "logprobs", "top_logprobs"}),
+            refuses=_OPEN_MODELS | _BIAS | _CACHE | _CACHE_KEYS | {"verbosity", "prediction", "messages.file"},
             provider="groq",
         ),
     ),
@@ -60,9 +72,13 @@ BUILT_IN: tuple[Provider, ...] = (
             stream_usage=False,
             reasoning_field="",
             required_word="any",
-            refuses=frozenset(
-                {"top_k", "min_p", "repetition_penalty", "logit_bias", "logprobs", "top_logprobs", "user"}
-            ),
+            document_field="document_url",
+            call_ids="[a-zA-Z0-9]{9}",
+            refuses=_OPEN_MODELS
+            | _BIAS
+            | _CACHE
+            | _USER
+            | {"seed", "verbosity", "store", "prompt_cache_retention", "messages.name"},
             provider="mistral",
         ),
         embedding_quirks=EmbeddingQuirks(dimensions_field="output_dimension", provider="mistral"),
@@ -77,6 +93,8 @@ BUILT_IN: tuple[Provider, ...] = (
             max_tokens_field="max_completion_tokens",
             developer_role="system",
             stream_usage=True,
+            refuses=_OPEN_MODELS | _CACHE,
+            reasoning_field="reasoning_content",
             provider="xai",
         ),
     ),
@@ -92,6 +110,7 @@ BUILT_IN: tuple[Provider, ...] = (
             stream_usage=True,
             reasoning_style=ReasoningStyle.OBJECT,
             reasoning_field="reasoning_details",
+            annotations=True,
             provider="openrouter",
         ),
     ),
@@ -106,7 +125,9 @@ BUILT_IN: tuple[Provider, ...] = (
             developer_role="system",
             stream_usage=False,
             reasoning_field="",
-            refuses=frozenset({"tools", "tool_choice", "parallel_tool_calls", "seed", "n", "logit_bias"}),
+            refuses=_SEED
+            | _CACHE
+            | {"tools", "tool_choice", "parallel_tool_calls", "n", "logit_bias", "min_p", "repetition_penalty"},
             provider="perplexity",
         ),
         embeddings="openai_embeddings",
@@ -123,7 +144,7 @@ BUILT_IN: tuple[Provider, ...] = (
             developer_role="system",
             stream_usage=True,
             reasoning_field="reasoning",
-            refuses=frozenset({"top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty"}),
+            refuses=_OPEN_MODELS | _CACHE | {"frequency_penalty", "presence_penalty"},
             provider="cerebras",
         ),
     ),
@@ -139,7 +160,7 @@ BUILT_IN: tuple[Provider, ...] = (
             stream_usage=True,
             reasoning_style=ReasoningStyle.THINKING,
             reasoning_field="reasoning_content",
-            refuses=frozenset({"top_k", "min_p", "repetition_penalty", "seed", "n", "logit_bias"}),
+            refuses=_OPEN_MODELS | _SEED | _CACHE | {"n", "logit_bias"},
             provider="deepseek",
         ),
     ),
@@ -149,7 +170,14 @@ BUILT_IN: tuple[Provider, ...] = (
         key_names=("TOGETHER_API_KEY",),
         default_model="meta-llama/Llama-3.3-70B-Instruct-Turbo",
         embeddings="openai_embeddings",
-        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True, provider="together"),
+        quirks=Quirks(
+            max_tokens_field="max_tokens",
+            developer_role="system",
+            stream_usage=True,
+            refuses=_CACHE,
+            reasoning_field="reasoning_content",
+            provider="together",
+        ),
     ),
     Provider(
         name="fireworks",
@@ -158,7 +186,14 @@ BUILT_IN: tuple[Provider, ...] = (
         key_hint="fw_",
         default_model="accounts/fireworks/models/llama-v3p3-70b-instruct",
         embeddings="openai_embeddings",
-        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True, provider="fireworks"),
+        quirks=Quirks(
+            max_tokens_field="max_tokens",
+            developer_role="system",
+            stream_usage=True,
+            refuses=_CACHE,
+            reasoning_field="reasoning_content",
+            provider="fireworks",
+        ),
     ),
     Provider(
         name="qwen",
@@ -173,6 +208,7 @@ BUILT_IN: tuple[Provider, ...] = (
             stream_usage=True,
             reasoning_style=ReasoningStyle.ENABLE_THINKING,
             reasoning_field="reasoning_content",
+            refuses=frozenset({"min_p", "cache_control"}),
             provider="qwen",
         ),
     ),
@@ -183,7 +219,14 @@ BUILT_IN: tuple[Provider, ...] = (
         key_required=False,
         local=True,
         embeddings="openai_embeddings",
-        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True, provider="ollama"),
+        quirks=Quirks(
+            max_tokens_field="max_tokens",
+            developer_role="system",
+            stream_usage=True,
+            reasoning_field="reasoning",
+            refuses=_OPEN_MODELS | _CACHE,
+            provider="ollama",
+        ),
     ),
     Provider(
         name="lmstudio",
@@ -191,12 +234,20 @@ BUILT_IN: tuple[Provider, ...] = (
         key_required=False,
         local=True,
         embeddings="openai_embeddings",
-        quirks=Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True, provider="lmstudio"),
+        quirks=Quirks(
+            max_tokens_field="max_tokens",
+            developer_role="system",
+            stream_usage=True,
+            refuses=_CACHE | {"repetition_penalty"},
+            reasoning_field="reasoning_content",
+            provider="lmstudio",
+        ),
     ),
     Provider(
         name="openai-responses",
         base_url="https://api.openai.com/v1",
         wire="openai_responses",
+        quirks=OPENAI_RESPONSES,
         models="",  # the same as openai's
         key_names=("OPENAI_API_KEY",),
         key_hint="sk-",
@@ -211,7 +262,9 @@ BUILT_IN: tuple[Provider, ...] = (
         models="",
         key_names=("AZURE_OPENAI_API_KEY",),
         auth=Auth(header="api-key", prefix=""),
-        quirks=Quirks(refuses=OPENAI_REFUSES, stream_usage=True, provider="azure"),
+        quirks=Quirks(
+            refuses=OPENAI_REFUSES, stream_usage=True, reasoning_field="", call_ids=_OPENAI_ID, provider="azure"
+        ),
         features=("chat", "streaming", "tools", "vision", "json schema", "embeddings", "content filter"),
     ),
     Provider(
@@ -276,7 +329,12 @@ BUILT_IN: tuple[Provider, ...] = (
         key_names=("HF_TOKEN", "HUGGINGFACE_API_KEY"),
         key_hint="hf_",
         quirks=Quirks(
-            max_tokens_field="max_tokens", developer_role="system", stream_usage=True, provider="huggingface"
+            max_tokens_field="max_tokens",
+            developer_role="system",
+            stream_usage=True,
+            refuses=_CACHE,
+            reasoning_field="reasoning_content",
+            provider="huggingface",
         ),
     ),
     Provider(

@@ -18,7 +18,7 @@ from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.fates import fates
 from antiphon.core.health import answered
-from antiphon.core.streams import Events, published
+from antiphon.core.streams import Events, published, together
 from antiphon.core.telemetry.genai import Operation, operation
 from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2, usage_pb2
 from antiphon.wire.base import ChatWire, CountsTokens, HttpCall, StreamDecoder
@@ -226,7 +226,7 @@ async def _decoded(reply: OpenReply, decoder: StreamDecoder) -> Events:
             rest = chunk
             # A decoder gives the events before an error first: asking again tells of the error at once.
             while events := decoder.feed(rest):
-                for event in events:
+                for event in together(events):
                     yield event
                 rest = b""
     for event in decoder.close():
@@ -250,6 +250,8 @@ def _chat_fates(wire: ChatWire, spec: chat_pb2.ChatSpec, own: str, *, stream: bo
 def _note(op: Operation, reply: OpenReply) -> None:
     if reply.recording.get("replayed"):
         op.replayed(str(reply.recording.get("cassette", "")))
+    if synthetic := reply.recording.get("synthetic"):
+        op.synthetic(str(synthetic))
     if reply.request_id:
         op.request_id(reply.request_id)
 
@@ -271,6 +273,7 @@ def _refused(provider: Provider, model: str, error: ServiceError, reply: OpenRep
     error.metadata.update(
         {"provider": provider.name, "model": model, "http_status": str(reply.status)}
         | ({"upstream_request_id": reply.request_id} if reply.request_id else {})
+        | ({"synthetic": str(reply.recording["synthetic"])} if "synthetic" in reply.recording else {})
     )
     error.message = f"{provider.name}: {error.message}"
     if error.reason is Reason.MODEL_NOT_FOUND:

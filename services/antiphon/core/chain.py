@@ -92,6 +92,7 @@ class Chain(grpc.aio.ServerInterceptor):
                         watch.begin()
                         await context.write(message)
                         watch.end()
+                _tell(context)
             except asyncio.CancelledError:
                 if not watch.stalled:
                     raise
@@ -109,11 +110,19 @@ def _unary_behaviour(method: str, proceed: Unary) -> Any:
     async def behaviour(request: Message, context: Context) -> Message:
         CURRENT.set(_received(context))
         try:
-            return await proceed(request, context)
+            answer = await proceed(request, context)
+            _tell(context)
         except Exception as error:  # the outermost frame: everything becomes a status
             await _fail(method, context, error)
+        return answer
 
     return behaviour
+
+
+def _tell(context: Context) -> None:
+    """Send what was said of the answer as trailers."""
+    if said := CURRENT.get().said:
+        context.set_trailing_metadata(tuple(said.items()))
 
 
 def _through_unary(layer: Layer, method: str, proceed: Unary, request: Message, context: Context) -> Awaitable[Message]:
@@ -146,6 +155,6 @@ async def _fail(method: str, context: Context, error: Exception) -> NoReturn:
 
 async def _abort(context: Context, error: ServiceError) -> NoReturn:
     status = to_status(error)
-    trailers = (("grpc-status-details-bin", status.SerializeToString()),)
+    trailers = (("grpc-status-details-bin", status.SerializeToString()), *CURRENT.get().said.items())
     await context.abort(STATUS_CODES[error.code], status.message, trailers)
     raise AssertionError("abort always raises")

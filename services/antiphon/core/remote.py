@@ -65,8 +65,9 @@ class RemoteBackend:
             try:
                 async for event in messages:
                     yield event
+                call.hear(await stream.trailing_metadata())
             except grpc.RpcError as error:
-                raise self._error(error) from error
+                raise self._error(error, call) from error
             finally:
                 await messages.aclose()
 
@@ -108,12 +109,17 @@ class RemoteBackend:
     async def _answer(self, name: str, method: grpc.aio.UnaryUnaryMultiCallable[Q, A], request: Q, call: Call) -> A:
         with client_call(call, name, self._address) as onward:
             try:
-                return await method(request, timeout=onward.timeout(), metadata=self._metadata(onward))
+                answering = method(request, timeout=onward.timeout(), metadata=self._metadata(onward))
+                answer: A = await answering
+                call.hear(await answering.trailing_metadata())
             except grpc.RpcError as error:
-                raise self._error(error) from error
+                raise self._error(error, call) from error
+            return answer
 
-    def _error(self, error: grpc.RpcError) -> ServiceError:
+    def _error(self, error: grpc.RpcError, call: Call) -> ServiceError:
         """The typed error; one that grpc itself made says which service, where, and what to do."""
+        if isinstance(error, grpc.aio.AioRpcError):
+            call.hear(error.trailing_metadata())
         typed = from_rpc_error(error)
         if typed.reason is Reason.BACKEND_UNAVAILABLE and "backend" not in typed.metadata:
             typed.message = f"the {self._name} at {self._address} cannot be reached: {typed.message}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self
 
 import grpc
@@ -57,6 +57,7 @@ class Server:
     """A backend on a port. Use `async with`; `address` is known inside.
 
     `doors` are other ways in to the same backend: they drain together with the server, before the backend closes.
+    `services` are more services on the same port: each puts itself on the server and returns its full name.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class Server:
         grace: float = GRACE_SECONDS,
         stall_seconds: float = STALL_SECONDS,
         doors: Sequence[Door] = (),
+        services: Sequence[Callable[[grpc.aio.Server], str]] = (),
     ) -> None:
         self._backend = backend
+        self._services = tuple(services)
         self._doors = tuple(doors)
         self._listen = listen
         self._grace = grace
@@ -91,7 +94,8 @@ class Server:
         self.address = ""
 
     async def __aenter__(self) -> Self:
-        names = add_servicers(self._server, self._backend, self._draining)
+        more = [add(self._server) for add in self._services]
+        names = (*add_servicers(self._server, self._backend, self._draining), *more)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         for name in ("", *names):

@@ -74,6 +74,37 @@ async def published(
         raise
 
 
+def together(events: list[chat_pb2.StreamChatResponse]) -> list[chat_pb2.StreamChatResponse]:
+    """The events, with neighbours that add text to the same part joined into one.
+
+    For events that are ready at the same moment: sending each alone costs more than all else of a fast stream, and
+    delays none of them less. The first of the joined events is changed.
+    """
+    if len(events) < 3:
+        return events
+    joined: list[chat_pb2.StreamChatResponse] = []
+    pieces: list[str] = []
+    head: chat_pb2.PartDelta | None = None
+    for event in events:
+        delta = event.part_delta if event.HasField("part_delta") else None
+        if delta is None or delta.WhichOneof("delta") != "text" or delta.logprobs:
+            delta = None
+        if delta is not None and head is not None and _place(delta) == _place(head):
+            pieces.append(delta.text)
+            continue
+        if head is not None and len(pieces) > 1:
+            head.text = "".join(pieces)
+        head, pieces = delta, [] if delta is None else [delta.text]
+        joined.append(event)
+    if head is not None and len(pieces) > 1:
+        head.text = "".join(pieces)
+    return joined
+
+
+def _place(delta: chat_pb2.PartDelta) -> tuple[int, int, int]:
+    return delta.output_index, delta.message_index, delta.part_index
+
+
 async def with_heartbeats(events: Events, interval: float) -> Events:
     """The events, with a heartbeat whenever none came for `interval` seconds."""
     loop = asyncio.get_running_loop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 from dataclasses import replace
@@ -11,14 +10,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from antiphon.cli.app import app
 from antiphon.cli.assembly import auth_for
 from antiphon.cli.questions import ANTHROPIC, OPENAI, SING, WHAT
-from antiphon.cli.suite import running_suite
+from antiphon.cli.suite import RunningSuite, SuiteOptions, running_suite
 from antiphon.cli.up import DEFAULT_HTTP, http_for, panel
 from antiphon.core.auth import hash_of, new_key
 from antiphon.core.errors import ServiceError
 from antiphon.core.settings import load
+from tests.clients.edges.sdks import Door
 from tests.fixtures_suite import suite_options
 
 KEY = new_key()
@@ -28,9 +30,8 @@ def asked(model: str, text: str, **more: object) -> dict[str, object]:
     return {"model": model, "messages": [{"role": "user", "content": text}], **more}
 
 
-@pytest.mark.parametrize("apart", [False, True])
-async def test_a_gateway_serves_both_doors_and_says_where(*, apart: bool) -> None:
-    options = replace(suite_options(apart=apart), http="127.0.0.1:0")
+async def test_a_gateway_apart_serves_both_doors_and_says_where() -> None:
+    options = replace(suite_options(apart=True), http="127.0.0.1:0")
     async with running_suite(options) as suite:
         assert suite.http_address not in ("", suite.address)
         async with httpx.AsyncClient(base_url=f"http://{suite.http_address}", trust_env=False) as client:
@@ -43,22 +44,16 @@ async def test_a_gateway_serves_both_doors_and_says_where(*, apart: bool) -> Non
         assert suite.http_address in shown
 
 
-async def test_no_http_is_served_unasked() -> None:
-    async with running_suite(suite_options(apart=False)) as suite:
-        assert suite.http_address == ""
+def test_no_http_is_served_unasked() -> None:
+    assert SuiteOptions().http == load().http == ""
 
 
-async def test_keys_of_the_grpc_door_are_keys_of_this_one() -> None:
-    environment = {"ANTIPHON_CALLER_KEYS": json.dumps({"team": hash_of(KEY)})}
-    options = replace(suite_options(apart=False), http="127.0.0.1:0", environment=environment)
-    async with (
-        running_suite(options) as suite,
-        httpx.AsyncClient(base_url=f"http://{suite.http_address}", trust_env=False) as client,
-    ):
+async def test_keys_of_the_grpc_door_are_keys_of_this_one(guarded: RunningSuite, door: Door) -> None:
+    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
         assert (await client.get("/v1/models")).status_code == 401
-        assert (await client.get("/v1/models", headers={"x-api-key": KEY})).status_code == 200
-        log = (suite.folder / "suite.log").read_text()
-    assert KEY not in log
+        assert (await client.get("/v1/models", headers={"x-api-key": door.key})).status_code == 200
+    log = (guarded.folder / "suite.log").read_text()
+    assert door.key not in log
     assert '"caller": "team"' in log
 
 
@@ -84,6 +79,12 @@ def test_up_listens_at_its_own_port_unless_it_is_told_another() -> None:
     assert http_for("127.0.0.1:0", "") == "127.0.0.1:0"
     assert http_for("127.0.0.1:50051", "127.0.0.1:8000") == "127.0.0.1:8000"
     assert http_for("127.0.0.1:50051", "none") == "none"
+
+
+def test_a_service_without_edges_refuses_to_be_told_where_they_are() -> None:
+    ran = CliRunner().invoke(app, ["serve", "adapter", "--http", "127.0.0.1:0"])
+    assert ran.exit_code == 2
+    assert "adapter does not" in ran.output
 
 
 def test_an_http_door_that_stands_open_to_others_is_refused() -> None:

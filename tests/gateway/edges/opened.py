@@ -105,8 +105,8 @@ class Opened:
 
     async def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
         """Post JSON."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.client.post(path, content=json.dumps(body), headers={**JSON, **named})
+        named = JSON | {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(path, content=json.dumps(body), headers=httpx.Headers(named, encoding="latin-1"))
 
     @asynccontextmanager
     async def raw(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -134,7 +134,8 @@ async def opened(
     edges = Edges(backend, Auth(keys or {}), limits)
     async with Listener(edges, listen="127.0.0.1:0", limits=connections, grace=grace) as listener:
         base = f"http://{listener.address}"
-        async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=20) as client:
+        # Nothing is encrypted here, and reading the system's certificates takes longer than most tests.
+        async with httpx.AsyncClient(base_url=base, trust_env=False, verify=False, timeout=20) as client:
             yield Opened(choir=backend, client=client, listener=listener, edges=edges)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import socket
 
 import pytest
 
@@ -34,13 +34,9 @@ async def test_an_address_that_is_none_is_said_plainly(listen: str) -> None:
 
 async def test_an_answer_waits_for_no_acknowledgement() -> None:
     async with opened() as edge:
-        await edge.post("/v1/chat/completions", chat("hi"))
-        took = []
-        for _ in range(15):
-            began = time.monotonic()
-            await edge.post("/v1/chat/completions", chat("hi"))
-            took.append(time.monotonic() - began)
-    assert sorted(took)[5] < 0.03  # a delayed acknowledgement takes 40 ms
+        await edge.client.get("/health")
+        (peer,) = edge.listener.peers
+        assert peer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_running_answers_are_finished_and_new_ones_refused() -> None:
@@ -48,7 +44,6 @@ async def test_running_answers_are_finished_and_new_ones_refused() -> None:
         stream = asyncio.ensure_future(edge.post("/v1/chat/completions", chat("a b c d", stream=True)))
         whole = asyncio.ensure_future(edge.post("/v1/chat/completions", chat("last words")))
         await until(lambda: len(edge.choir.calls) == 2)
-        began = time.monotonic()
         draining = asyncio.ensure_future(edge.listener.drain())
         await asyncio.sleep(0.2)
         with pytest.raises(ConnectionRefusedError):
@@ -57,28 +52,23 @@ async def test_running_answers_are_finished_and_new_ones_refused() -> None:
         assert (await whole).status_code == 200
         assert events((await stream).text)[-1] == "[DONE]"
         await draining
-        assert time.monotonic() - began < 2
 
 
 async def test_an_answer_that_outlasts_the_grace_is_told_why_it_ends() -> None:
     async with opened(pause=0.5, grace=1.0) as edge:
         stream = asyncio.ensure_future(edge.post("/v1/chat/completions", chat("word " * 100, stream=True)))
         await until(lambda: edge.choir.running == 1)
-        began = time.monotonic()
         await edge.listener.drain()
-        assert time.monotonic() - began < 3
         assert events((await stream).text)[-1]["error"]["code"] == "shutting_down"
         assert edge.choir.running == 0
 
 
 async def test_connections_at_rest_do_not_hold_the_end_up() -> None:
-    async with opened() as edge, edge.raw(), edge.raw() as (_, writer):
+    async with opened(grace=600) as edge, edge.raw(), edge.raw() as (_, writer):
         await edge.client.get("/health")
         writer.write(b"POST /v1/messages HTTP/1.1\r\nhost")
         await asyncio.sleep(0.1)
-        began = time.monotonic()
-        await edge.listener.drain()
-        assert time.monotonic() - began < 1
+        await edge.listener.drain()  # which would take the whole grace, and the test may not
 
 
 async def test_both_doors_end_together_and_the_backend_after_both() -> None:

@@ -19,6 +19,29 @@ async def test_chat_streams_lines_unless_it_is_told_not_to() -> None:
     assert (whole.json()["message"]["content"], whole.json()["done"]) == ("a b c", True)
 
 
+async def test_calls_without_identifiers_are_numbered_and_each_result_joins_the_oldest_open_one() -> None:
+    def call(city: str) -> dict[str, object]:
+        return {"function": {"name": "get_weather", "arguments": {"city": city}}}
+
+    def result(text: str, **more: str) -> dict[str, str]:
+        return {"role": "tool", "content": text, **more}
+
+    async with opened() as edge:
+        body = chat("weather", stream=False)
+        body["messages"] += [
+            {"role": "assistant", "content": "", "tool_calls": [call("Paris"), call("Rome")]},
+            result("rain", tool_name="get_weather"),
+            result("sun"),
+            {"role": "user", "content": "thanks"},
+        ]
+        await edge.post("/api/chat", body)
+    parts = [part for said in edge.choir.specs[0].messages for part in said.parts]
+    calls = [part.tool_call.call_id for part in parts if part.HasField("tool_call")]
+    assert len(set(calls)) == 2
+    assert all(calls)
+    assert [part.tool_result.call_id for part in parts if part.HasField("tool_result")] == calls
+
+
 async def test_an_error_after_the_first_line_is_a_line() -> None:
     async with opened() as edge:
         stream = await edge.post("/api/chat", chat("one !OVERLOADED"))

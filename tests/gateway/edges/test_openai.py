@@ -136,19 +136,38 @@ async def test_what_the_caller_says_in_headers_reaches_the_backend() -> None:
             chat("hi"),
             x_antiphon_mode="replay",
             x_antiphon_session="s1",
+            x_antiphon_cassette="openai/what",
+            x_antiphon_pace="none",
+            x_antiphon_chunking="bytes",
+            x_antiphon_fault="429",
+            x_antiphon_repeat="false",
             x_antiphon_timeout="7.5",
             x_antiphon_unsupported="warn",
             x_other="no",
         )
     call = edge.choir.calls[0]
-    assert dict(call.metadata) == {"x-antiphon-mode": "replay", "x-antiphon-session": "s1"}
+    assert dict(call.metadata) == {
+        "x-antiphon-mode": "replay",
+        "x-antiphon-session": "s1",
+        "x-antiphon-cassette": "openai/what",
+        "x-antiphon-pace": "none",
+        "x-antiphon-chunking": "bytes",
+        "x-antiphon-fault": "429",
+        "x-antiphon-repeat": "false",
+    }
     assert 7 < (call.remaining() or 0) <= 7.5
     assert edge.choir.specs[0].on_unsupported == chat_pb2.UNSUPPORTED_POLICY_WARN
 
 
 @pytest.mark.parametrize(
     ("header", "value"),
-    [("x_antiphon_timeout", "soon"), ("x_antiphon_timeout", "-1"), ("x_antiphon_unsupported", "maybe")],
+    [
+        ("x_antiphon_timeout", "soon"),
+        ("x_antiphon_timeout", "-1"),
+        ("x_antiphon_unsupported", "maybe"),
+        ("x_antiphon_session", "gr\xf6\xdfe"),  # which gRPC could not hand on
+        ("x_antiphon_session", "x" * 5000),
+    ],
 )
 async def test_a_header_that_cannot_be_read_is_refused_by_name(header: str, value: str) -> None:
     async with opened() as edge:

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from antiphon.core.auth import hash_of, new_key
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason
+from antiphon.core.streams import Events
 from antiphon.core.telemetry.instruments import Instruments, install
 from antiphon.v1 import chat_pb2
 from tests.core.telemetry.parts import Counted, Measured, attributes
@@ -126,6 +127,24 @@ async def test_the_clients_number_of_a_request_comes_back_and_a_bad_one_is_repla
     assert own.headers["x-request-id"] == "mine-7"
     assert odd.headers["x-request-id"].startswith("req_")
     assert error.headers["x-request-id"] == "mine-8"
+
+
+async def test_what_services_further_on_say_of_an_answer_comes_in_headers() -> None:
+    class Saying(Choir):
+        async def chat(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.Completion:
+            call.say("synthetic", "no provider\r\nsaid this")
+            return await super().chat(spec, call)
+
+        def stream_chat(self, request: chat_pb2.StreamChatRequest, call: Call) -> Events:
+            call.say("synthetic", "nor this")
+            return super().stream_chat(request, call)
+
+    async with opened(choir=Saying()) as edge:
+        whole = await edge.post("/v1/messages", message("hi"))
+        failed = await edge.post("/v1/messages", message("!OVERLOADED"))
+        stream = await edge.post("/v1/messages", message("hi", stream=True))
+    assert whole.headers["x-antiphon-synthetic"] == failed.headers["x-antiphon-synthetic"] == "no provider said this"
+    assert stream.headers["x-antiphon-synthetic"] == "nor this"
 
 
 async def test_a_call_past_the_clients_deadline_fails_as_such() -> None:

@@ -124,6 +124,12 @@ class Operation:
             self._dimensions[names.REPLAYED] = True
             self._span.set_attributes({names.REPLAYED: True, names.CASSETTE: label(cassette)})
 
+    def synthetic(self, word: str) -> None:
+        """The answer is no provider's own: this fault or mock made or changed it. Spans and metrics say so."""
+        if self._instruments is not None:
+            self._dimensions[names.SYNTHETIC] = True
+            self._span.set_attribute(names.SYNTHETIC, label(word))
+
     def request_id(self, upstream: str) -> None:
         """The provider's number of the request."""
         if upstream and self._instruments is not None:
@@ -153,6 +159,8 @@ class Operation:
         if isinstance(error, ServiceError):
             reason = error.reason.value
             self._span.set_attribute(names.REASON, reason)
+            if synthetic := error.metadata.get("synthetic"):
+                self.synthetic(synthetic)
             if self._usage is None and error.partial is not None and error.partial.HasField("usage"):
                 self._usage = error.partial.usage
         self._dimensions[names.ERROR_TYPE] = reason

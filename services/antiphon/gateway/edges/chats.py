@@ -63,7 +63,7 @@ class Manner(Protocol):
 
 
 class Plain:
-    """The manner of a wire that needs to be told nothing."""
+    """The manner of a wire that needs to be told nothing. `complete` puts into a request what its format lacks."""
 
     def __init__(
         self,
@@ -72,14 +72,17 @@ class Plain:
         *,
         content_type: Callable[[Exchange], str] = lambda exchange: EVENT_STREAM,
         note: Callable[[chat_pb2.Warning], bytes] | None = None,
+        complete: Callable[[chat_pb2.ChatSpec], None] = lambda spec: None,
     ) -> None:
         self._wire = wire
         self._encoder = encoder
         self._content_type = content_type
         self._note = note
+        self._complete = complete
 
     def prepare(self, asked: ChatCall) -> None:
-        """Nothing to change."""
+        """Complete the request."""
+        self._complete(asked.spec)
 
     def encode(self, completion: chat_pb2.Completion, spec: chat_pb2.ChatSpec) -> HttpReply:
         """The answer."""
@@ -108,7 +111,8 @@ def chat(wire: Served, manner: Manner, *, call: Callable[[Exchange], HttpCall] =
         check(chat_pb2.ChatRequest(spec=spec))
         completion = await exchange.backend.chat(spec, exchange.call)
         Stamp().put(completion)
-        return Answer(reply=manner.encode(completion, spec), warnings=completion.warnings)
+        reply = manner.encode(completion, spec)
+        return Answer(reply=reply, warnings=[*completion.warnings, *reply.warnings])
 
     return handle
 

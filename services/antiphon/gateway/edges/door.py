@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Coroutine, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -22,8 +21,9 @@ from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
 from antiphon.core.call import CURRENT, Call
 from antiphon.core.chain import STALL_SECONDS
-from antiphon.core.errors import Reason, ServiceError, invalid
+from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.telemetry.rpc import OK, Outcome
+from antiphon.gateway.edges.asked import TIMEOUT_HEADER, call_of, checked
 from antiphon.gateway.edges.bodies import Bodies, BodyLimits
 from antiphon.gateway.edges.exchange import ClientLeft, Exchange, HttpFault, Row, Streamed
 from antiphon.gateway.edges.keys import caller_of
@@ -33,8 +33,6 @@ from antiphon.v1 import chat_pb2
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_HEADER = "x-antiphon-timeout"
-"""Seconds that the client still waits: the deadline of the call."""
 BEAT_SECONDS = 15.0
 """The longest silence of a stream: proxies in between take longer ones for death."""
 FAREWELL_SECONDS = 1.0
@@ -65,8 +63,9 @@ class Door:
         """Answer one request by a row of the table."""
         headers = Headers(scope=scope)
         sender = Sender(scope, send, row.shape, headers.get("x-request-id", ""), stall_seconds=self._limits.stall)
-        watch = Watch(scope["method"], row.path, headers, Call.received(headers.items(), None))
+        watch = Watch(scope["method"], row.path, headers, call_of(headers))
         request = _Request(row, parameters, scope, headers, watch.call)
+        sender.said = watch.call.said
         outcome = OK
         try:
             outcome = await self._answer(request, receive, sender)
@@ -107,7 +106,7 @@ class Door:
             )
         if not request.row.keyless:
             request.be(request.call.named(caller_of(self._auth, request.headers, request.query)))
-        request.be(_with_deadline(request.call, request.headers))
+        request.be(checked(request.call, request.headers))
         if request.row.method in WITH_BODY:
             async with self.bodies.received(request.headers, receive) as body:
                 await _while_there(self._handle(request, body, sender), receive)
@@ -165,8 +164,6 @@ class Door:
                         await sender.piece(data)
             if not sender.status:
                 raise ServiceError(Reason.OUTCOME_UNKNOWN, "the stream ended before it began; nothing says why")
-            if answer.tail:
-                await sender.piece(answer.tail)
         finally:
             if beats is not None:
                 beats.cancel()
@@ -241,19 +238,6 @@ def _late(
     if kind == "completed":
         return [warning for warning in event.completed.completion.warnings if warning not in early]
     return []
-
-
-def _with_deadline(call: Call, headers: Headers) -> Call:
-    value = headers.get(TIMEOUT_HEADER)
-    if value is None:
-        return call
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < math.inf:
-        raise invalid(TIMEOUT_HEADER, f"is {value[:40]!r}; give the seconds that you wait, such as 30")
-    return replace(call, deadline=asyncio.get_running_loop().time() + seconds)
 
 
 def _unexpected(request: _Request, error: Exception) -> ServiceError:

@@ -11,19 +11,13 @@ from starlette.datastructures import Headers, QueryParams
 
 from antiphon.core.backends import Backend
 from antiphon.core.call import Call
-from antiphon.core.errors import ServiceError, invalid
+from antiphon.core.errors import ServiceError
 from antiphon.core.streams import Events
+from antiphon.gateway.edges.asked import put_policy
 from antiphon.gateway.edges.keys import KEY_HEADERS, KEY_QUERY
 from antiphon.gateway.edges.shapes import Shape
 from antiphon.v1 import chat_pb2, embeddings_pb2
 from antiphon.wire.base import HttpCall, HttpReply, StreamEncoder
-
-UNSUPPORTED_HEADER = "x-antiphon-unsupported"
-"""`warn`: leave out what the provider cannot take, and say so in a header; `error`, the default: refuse the call."""
-POLICIES: Mapping[str, chat_pb2.UnsupportedPolicy.ValueType] = {
-    "warn": chat_pb2.UNSUPPORTED_POLICY_WARN,
-    "error": chat_pb2.UNSUPPORTED_POLICY_ERROR,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +42,7 @@ class Exchange:
 
     def put_policy(self, request: chat_pb2.ChatSpec | embeddings_pb2.EmbedRequest) -> None:
         """Write into a request what the caller's headers say of it. Raises ServiceError INVALID_REQUEST."""
-        word = self.headers.get(UNSUPPORTED_HEADER)
-        if word is None:
-            return
-        if word not in POLICIES:
-            raise invalid(UNSUPPORTED_HEADER, f"is {word!r:.40}; say {' or '.join(POLICIES)}")
-        request.on_unsupported = POLICIES[word]
+        put_policy(request, self.headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +56,13 @@ class Answer:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streamed:
     """An answer as events. `failed` writes the event of an error that comes after the first one; `note` writes a
-    warning that comes too late for a header, where the format has room for one; `head` and `tail` stand around all
-    events."""
+    warning that comes too late for a header, where the format has room for one."""
 
     events: Events
     encoder: StreamEncoder
     failed: Callable[[ServiceError], bytes]
     content_type: str = "text/event-stream; charset=utf-8"
     note: Callable[[chat_pb2.Warning], bytes] | None = None
-    tail: bytes = b""
 
 
 Handler: TypeAlias = Callable[[Exchange], Awaitable[Answer | Streamed]]

@@ -7,8 +7,8 @@ body that nobody wants any more, the end of a connection, and how many connectio
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import h11
@@ -19,9 +19,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from antiphon.core.chain import STALL_SECONDS
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.gateway.edges.exchange import HttpFault
-from antiphon.gateway.edges.sender import ABORT, Sender
+from antiphon.gateway.edges.sender import ABORT, CONNECTION, Sender
 from antiphon.gateway.edges.shapes import shape_for
 
+HEAD_BYTES: Final = 64 * 1024
+"""Bytes of a request's head."""
+LINE_BYTES: Final = 1024
+"""Of a request's first line: enough to see whose path it is."""
 LINGER_SECONDS: Final = 5.0
 """How long the rest of an unwanted body is read and dropped, so that its sender gets to read why."""
 SPARE: Final = 64
@@ -44,6 +48,7 @@ class GuardedProtocol(H11Protocol):
     def __init__(self, *arguments: Any, limits: ConnectionLimits, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._limits = limits
+        self._begun = b""
         self._head_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
 
@@ -55,11 +60,13 @@ class GuardedProtocol(H11Protocol):
             transport.abort()
             return
         app: ASGIApp = _crowded if crowd > 0 else cast("ASGIApp", self.app)
-        self.app = cast("Any", _bound(app, transport.abort))
+        self.app = cast("Any", _bound(app, transport))
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request."""
+        if self.conn.their_state is h11.IDLE:
+            self._begun = (self.conn.trailing_data[0] + data)[:LINE_BYTES]
         super().data_received(data)
         if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
             self._stop_lingering()
@@ -76,6 +83,14 @@ class GuardedProtocol(H11Protocol):
         if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
             self._unset_keepalive_if_required()
             self._linger_timer = self.loop.call_later(self._limits.linger, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP, or its head is too long: say so in the edge's own shape."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            text = f"this is no HTTP/1.1 request, or its head is longer than the {HEAD_BYTES} bytes that are allowed"
+            self.transport.write(_refusal(self.conn, self._begun, HTTPStatus.BAD_REQUEST, text))
+        self.transport.close()
+        self.loop.call_later(self._limits.linger, self.transport.abort)
 
     def timeout_keep_alive_handler(self) -> None:
         """The client has asked nothing more: close, and do not wait for ever until it has read what was sent."""
@@ -108,28 +123,29 @@ class GuardedProtocol(H11Protocol):
             return
         begun, _ = self.conn.trailing_data
         if begun and self.conn.our_state is h11.IDLE:
-            self.transport.write(_too_late(self.conn, begun, self._limits.receipt))
+            text = f"the head of the request did not come within {self._limits.receipt:g} s; send it again"
+            self.transport.write(_refusal(self.conn, begun, HTTPStatus.REQUEST_TIMEOUT, text))
         self.transport.close()
         self.loop.call_later(self._limits.linger, self.transport.abort)
 
 
-def _too_late(conn: h11.Connection, begun: bytes, seconds: float) -> bytes:
-    """The answer to a head of which only `begun` has come."""
-    words = begun.split(b"\r\n", 1)[0].split(b" ")
+def _refusal(conn: h11.Connection, begun: bytes, status: HTTPStatus, text: str) -> bytes:
+    """The answer to a request of which only `begun` is known."""
+    words = begun[:LINE_BYTES].split(b"\r\n", 1)[0].split(b" ")
     path = words[1].decode("latin-1") if len(words) > 1 else ""
-    text = f"the head of the request did not come within {seconds:g} s; send it again"
     reply = shape_for(path, {}).encode_error(ServiceError(Reason.INVALID_REQUEST, text))
     headers = {**reply.headers, "content-length": str(len(reply.body)), "connection": "close"}
-    head = h11.Response(status_code=408, headers=list(headers.items()), reason=b"Request Timeout")
+    head = h11.Response(status_code=status, headers=list(headers.items()), reason=status.phrase.encode())
     sent = (conn.send(head), conn.send(h11.Data(data=reply.body)), conn.send(h11.EndOfMessage()))
     return b"".join(part for part in sent if part)
 
 
-def _bound(app: ASGIApp, abort: Callable[[], None]) -> ASGIApp:
+def _bound(app: ASGIApp, transport: asyncio.Transport) -> ASGIApp:
     """The application, able to end its connection at once."""
 
     async def bound(scope: Scope, receive: Receive, send: Send) -> None:
-        scope[ABORT] = abort
+        scope[ABORT] = transport.abort
+        scope[CONNECTION] = transport
         await app(scope, receive, send)
 
     return bound

@@ -6,10 +6,9 @@ on its way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
-from antiphon.v1 import chat_pb2, content_pb2
+from antiphon.v1 import chat_pb2
 from antiphon.wire.base import HttpReply, StreamEncoder
 from antiphon.wire.jsontext import JsonObject, dumps, loads, objects
 
@@ -20,18 +19,6 @@ SPELLING = "functions"
 def is_legacy(spec: chat_pb2.ChatSpec) -> bool:
     """Whether the client speaks of functions."""
     return any(SPELLING in tool.form.spellings for tool in spec.tools)
-
-
-def put_call_ids(spec: chat_pb2.ChatSpec) -> None:
-    """Number the calls of a conversation that has no identifiers: each result belongs to the last call of its name."""
-    last: dict[str, str] = {}
-    for number, part in enumerate(_parts(spec)):
-        if part.HasField("tool_call"):
-            if not part.tool_call.call_id:
-                part.tool_call.call_id = f"call_{number}"
-            last[part.tool_call.name] = part.tool_call.call_id
-        elif part.HasField("tool_result") and not part.tool_result.call_id:
-            part.tool_result.call_id = last.get(part.tool_result.name, "")
 
 
 def reply(whole: HttpReply) -> HttpReply:
@@ -76,8 +63,3 @@ def _rewrite(choice: JsonObject, name: str) -> None:
             said["function_call"] = {key: first[0][key] for key in ("name", "arguments") if key in first[0]}
     if choice.get("finish_reason") == "tool_calls":
         choice["finish_reason"] = "function_call"
-
-
-def _parts(spec: chat_pb2.ChatSpec) -> Iterator[content_pb2.Part]:
-    for message in spec.messages:
-        yield from message.parts

@@ -15,10 +15,8 @@ import uvicorn
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.server import GRACE_SECONDS
 from antiphon.gateway.edges.app import Edges
-from antiphon.gateway.edges.guard import ConnectionLimits, GuardedProtocol
+from antiphon.gateway.edges.guard import HEAD_BYTES, ConnectionLimits, GuardedProtocol
 
-HEAD_BYTES = 64 * 1024
-"""Bytes of a request's head."""
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may rest between requests: longer than the clients' own pools keep them."""
 BACKLOG = 1024
@@ -54,9 +52,9 @@ class Listener:
         self.address = ""
 
     @property
-    def connections(self) -> int:
-        """How many are open now."""
-        return len(self._server.server_state.connections)
+    def peers(self) -> list[asyncio.Transport]:
+        """The connections that are open now."""
+        return [connection.transport for connection in self._server.server_state.connections]
 
     async def __aenter__(self) -> Self:
         bound = _bound(self._listen)
@@ -81,8 +79,8 @@ class Listener:
             self._serving.result()
         if tasks := set(self._server.server_state.tasks):
             await asyncio.wait(tasks, timeout=2.0)
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
+        for peer in self.peers:
+            peer.abort()
 
 
 class _Uvicorn(uvicorn.Server):

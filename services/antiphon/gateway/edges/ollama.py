@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from antiphon.core.validation import check
+from antiphon.gateway.edges.callids import put_call_ids
 from antiphon.gateway.edges.chats import Plain, chat, decoded
 from antiphon.gateway.edges.exchange import Answer, Exchange, Row
 from antiphon.gateway.edges.listing import every_model, missing, one_model
@@ -16,7 +17,12 @@ CHAT = OllamaChat()
 EMBEDDINGS = OllamaEmbeddings()
 MODELS = OllamaModels()
 
-MANNER = Plain(CHAT, lambda exchange: CHAT.stream_encoder(), content_type=lambda exchange: "application/x-ndjson")
+MANNER = Plain(
+    CHAT,
+    lambda exchange: CHAT.stream_encoder(),
+    content_type=lambda exchange: "application/x-ndjson",
+    complete=put_call_ids,  # its SDKs know no identifiers
+)
 
 
 async def embeddings(exchange: Exchange) -> Answer:

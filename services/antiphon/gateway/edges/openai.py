@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from antiphon.core.errors import ServiceError
 from antiphon.core.streams import Events
 from antiphon.core.validation import check
 from antiphon.gateway.edges import legacy
+from antiphon.gateway.edges.callids import put_call_ids
 from antiphon.gateway.edges.chats import Plain, as_comment, chat, count, decoded
 from antiphon.gateway.edges.exchange import Answer, Exchange, Row, Streamed
 from antiphon.gateway.edges.listing import every_model, missing, one_model
 from antiphon.gateway.edges.shapes import OPENAI
 from antiphon.v1 import chat_pb2, embeddings_pb2
 from antiphon.wire.base import ChatCall, HttpReply, StreamEncoder
-from antiphon.wire.jsontext import loads
+from antiphon.wire.jsontext import dumps, loads
 from antiphon.wire.openai_chat import OpenAIChat
+from antiphon.wire.openai_chat.errors import error_object
 from antiphon.wire.openai_embeddings import OpenAIEmbeddings
 from antiphon.wire.openai_models import OpenAIModels
 from antiphon.wire.openai_responses import OpenAIResponses
@@ -40,7 +43,7 @@ class ChatManner:
         if SAID_FALSE in asked.spec.form.spellings:
             asked.spec.form.spellings.remove(SAID_FALSE)
         if legacy.is_legacy(asked.spec):
-            legacy.put_call_ids(asked.spec)
+            put_call_ids(asked.spec)
 
     def encode(self, completion: chat_pb2.Completion, spec: chat_pb2.ChatSpec) -> HttpReply:
         """The answer, its calls as the client knows them."""
@@ -64,6 +67,23 @@ class WithoutUsage:
     def encode(self, event: chat_pb2.StreamChatResponse) -> bytes:
         """The bytes of an event."""
         return DONE if event.HasField("completed") else self._inner.encode(event)
+
+
+class Raised:
+    """The events of a response, whose error is also written as chat completions have it: only that makes OpenAI's SDKs
+    raise, for the documented form is to them an event like any other."""
+
+    def __init__(self) -> None:
+        self._inner = RESPONSES.stream_encoder()
+
+    def encode(self, event: chat_pb2.StreamChatResponse) -> bytes:
+        """The bytes of an event."""
+        return self._inner.encode(event)
+
+    def error(self, error: ServiceError) -> bytes:
+        """The event that ends a stream that fails."""
+        head, mark, text = self._inner.error(error).partition(b"data: ")
+        return head + mark + dumps({**loads(text), **error_object(error)}) + b"\n\n"
 
 
 def wants_usage(spec: chat_pb2.ChatSpec) -> bool:
@@ -97,7 +117,7 @@ async def model(exchange: Exchange) -> Answer:
 
 
 _chat = chat(CHAT, ChatManner())
-_responses = chat(RESPONSES, Plain(RESPONSES, lambda exchange: RESPONSES.stream_encoder(), note=as_comment))
+_responses = chat(RESPONSES, Plain(RESPONSES, lambda exchange: Raised(), note=as_comment))
 
 ROWS: tuple[Row, ...] = (
     Row(method="POST", path="/v1/chat/completions", shape=OPENAI, handler=_chat),

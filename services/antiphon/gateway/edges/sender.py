@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from uuid import uuid4
 
 from starlette.types import Scope, Send
@@ -19,6 +19,8 @@ from antiphon.wire.base import HttpReply
 
 ABORT = "antiphon.abort"
 """In the scope: ends the connection at once, whatever waits to be sent."""
+CONNECTION = "antiphon.connection"
+"""In the scope: the connection itself, an asyncio transport, for applications that end it in some other way."""
 WARNING_HEADER = "x-antiphon-warning"
 MOST_WARNINGS = 16
 LONGEST_WARNING = 400
@@ -37,6 +39,8 @@ class Sender:
         self._written_at = 0.0
         self.request_id = request_id if _OURS.fullmatch(request_id) else f"req_{uuid4().hex}"
         self.status = 0
+        self.said: Mapping[str, str] = {}
+        """What the answering side says of the answer by the time its head is sent: headers of their own."""
 
     @property
     def stalled(self) -> bool:
@@ -95,7 +99,8 @@ class Sender:
         self.status = status
         named = {name for name, _ in headers}
         ids = [(name, self.request_id) for name in self._shape.id_headers if name not in named]
-        raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in (*headers, *ids)]
+        said = self.said.items()
+        raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in (*headers, *ids, *said)]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
 

@@ -1,0 +1,199 @@
+"""One HTTP/1.1 connection to a provider: an asyncio protocol around llhttp's parser."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, cast
+
+import httptools
+import httpx
+
+HIGH_WATER: Final = 256 * 1024
+"""Bytes of a body that wait for their reader before the socket is left unread."""
+MAX_HEAD: Final = 128 * 1024
+"""Bytes of headers and trailers together, and of a head that is not yet whole."""
+
+
+class Connection(asyncio.Protocol):
+    """Sends one request at a time and gives its answer. Usable again while `reusable`."""
+
+    def __init__(self, done: Callable[[Connection], None]) -> None:
+        self._done = done
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser: Any = None
+        self._framed = self._in_body = self._keep_alive = False
+        self._head: asyncio.Future[None] | None = None
+        self._news: asyncio.Future[None] | None = None
+        self._body: deque[bytes] = deque()
+        self._held = 0
+        self._paused = False
+        self._complete = True
+        self._failure: httpx.TransportError | None = None
+        self._head_size = 0
+        self.idle_since = 0.0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.trailers: list[tuple[str, str]] = []
+        self.reason = b""
+        self.status = 0
+        self.http_version = b"HTTP/1.1"
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may be sent."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or not self._complete or self._parser is not None:
+            return False
+        # The server may have closed it since the loop last looked; a request sent now would have no sure outcome.
+        poll = select.poll()
+        poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    async def send(self, data: bytes) -> None:
+        """Send a request and wait for the head of its answer. Raises httpx.TransportError."""
+        transport = self._transport
+        if transport is None:
+            raise self._failure or httpx.ReadError("the connection is closed")
+        self._parser = httptools.HttpResponseParser(self)
+        self._framed = self._in_body = self._keep_alive = self._complete = False
+        self._head_size = 0
+        self.headers, self.trailers, self.reason = [], [], b""
+        self._head = self._loop.create_future()
+        transport.write(data)
+        await self._head
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes; what has come together is given together. Raises httpx.TransportError."""
+        while True:
+            if self._body:
+                data = self._body.popleft() if len(self._body) == 1 else b"".join(self._body)
+                self._body.clear()
+                self._held = 0
+                if self._paused and self._transport is not None:
+                    self._paused = False
+                    self._transport.resume_reading()
+                yield data
+            elif self._failure is not None:
+                raise self._failure
+            elif self._complete:
+                return
+            else:
+                self._news = self._loop.create_future()
+                await self._news
+
+    def release(self) -> None:
+        """Give the connection back: to be used again after a whole answer, else closed at once."""
+        parser, self._parser = self._parser, None
+        whole = self._complete and self._failure is None and not self._body
+        if whole and parser is not None and self._keep_alive:
+            self._done(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Close at once; an answer that is under way is given up, and the provider sees it."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse."""
+        if self._parser is None:  # nobody asked: an answer to nothing makes the connection useless
+            self.close()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(httpx.RemoteProtocolError("the server wants to change the protocol"))
+        except httptools.HttpParserError as error:
+            self._fail(httpx.RemoteProtocolError(f"the answer is not HTTP: {error}"))
+        if not self._in_body:
+            self._grow_head(len(data))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The end: of an answer without a length, or of hope."""
+        self._transport = None
+        if self._complete or self._failure is not None:
+            return
+        if error is None and self._in_body and not self._framed:
+            self._finish()
+        elif error is None:
+            where = "in the middle of its answer" if self._head is None else "without an answer"
+            self._fail(httpx.RemoteProtocolError(f"the server closed the connection {where}"))
+        else:
+            self._fail(httpx.ReadError(str(error) or type(error).__name__))
+
+    # What the parser calls.
+
+    def on_status(self, reason: bytes) -> None:
+        """Part of the reason phrase."""
+        self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, or one trailer."""
+        self._grow_head(len(name) + len(value))
+        if self._in_body:
+            self.trailers.append((name.decode("latin-1"), value.decode("latin-1")))
+            return
+        self.headers.append((name, value))
+        if name.lower() in (b"content-length", b"transfer-encoding"):
+            self._framed = True
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self.status = self._parser.get_status_code()
+        if self.status < 200:
+            return
+        self.http_version = b"HTTP/" + self._parser.get_http_version().encode()
+        self._in_body = True
+        self._framed = self._framed or self.status in (204, 304)
+        self._keep_alive = self._framed and self._parser.should_keep_alive()
+        head, self._head = self._head, None
+        if head is not None and not head.done():
+            head.set_result(None)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._body.append(data)
+        self._held += len(data)
+        if self._held > HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._tell()
+
+    def on_message_complete(self) -> None:
+        """The answer is whole, or was only one that says to wait (1xx)."""
+        if self.status < 200:
+            self.headers, self.reason, self._framed = [], b"", False
+        else:
+            self._finish()
+
+    def _grow_head(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > MAX_HEAD and self._failure is None:
+            self._fail(httpx.RemoteProtocolError(f"the head of the answer is larger than {MAX_HEAD} bytes"))
+
+    def _finish(self) -> None:
+        self._complete = True
+        self._tell()
+
+    def _fail(self, error: httpx.TransportError) -> None:
+        self._failure = error
+        head, self._head = self._head, None
+        if head is not None and not head.done():
+            head.set_exception(error)
+        self._tell()
+        self.close()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, None
+        if news is not None and not news.done():
+            news.set_result(None)
