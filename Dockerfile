@@ -37,7 +37,7 @@ STOPSIGNAL SIGTERM
 # --- docker build --target service -----------------------------------------------------------------------------------
 FROM base AS service
 COPY --from=build /opt/antiphon /opt/antiphon
-EXPOSE 50051 50052 50053
+EXPOSE 50051 50052 50053 50080
 HEALTHCHECK --interval=10s --timeout=8s --start-period=30s --retries=3 \
     CMD ["antiphon", "health", "--live", "--timeout", "5"]
 ENTRYPOINT ["antiphon", "serve"]

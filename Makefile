@@ -8,7 +8,7 @@ PIP := -m pip --disable-pip-version-check --no-input
 RECORDINGS ?= ../shared/recordings
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup local-models demo test lint unit gen check-gen breaking laws lock clean
+.PHONY: help setup local-models demo test lint unit gen check-gen breaking laws fuzz bench bench-check bench-harness lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,19 @@ breaking: $(VENV)/.dev ## the contract breaks no client of the main branch
 laws: $(VENV)/.dev ## the codec laws over RECORDINGS=<folder>; JSON=1 for one JSON document
 	@python -m tests.laws "$(RECORDINGS)" $(if $(JSON),--json)
 
+bench: $(VENV)/.dev ## antiphon beside its peers; ARGS=--quick shows whether it works
+	python -m bench setup
+	python -m bench run $(ARGS)
+
+bench-harness: $(VENV)/.dev ## lookups and starts in a folder of 50,000 recordings; ARGS="--exchanges 5000" for a smaller one
+	python -m bench.harness.lookup $(ARGS)
+
+bench-check: $(VENV)/.dev ## fails while the newest results of `make bench` miss a goal
+	@python -m bench check
+
+fuzz: $(VENV)/.dev ## 50,000 hostile inputs for each parser
+	ANTIPHON_FUZZ_EXAMPLES=$(or $(EXAMPLES),50000) python -m pytest -q tests/fuzz --timeout=0
+
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 lock: $(VENV)/.dev ## renew the locked requirements
 	$(LOCK) -c requirements/constraints.txt pyproject.toml -o requirements/runtime.lock
@@ -71,4 +84,4 @@ lock: $(VENV)/.dev ## renew the locked requirements
 	$(LOCK) --no-deps requirements/triton.in -o requirements/triton.lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(LOCAL_MODELS) .work .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(LOCAL_MODELS) .work bench/.work .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

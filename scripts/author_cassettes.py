@@ -33,6 +33,7 @@ from antiphon.wire.openai_models import OpenAIModels
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "cassettes"
 DATE: Final = "2026-11-21"
+LICENCE: Final = "Apache-2.0"
 CREATED: Final = 1795219200
 UNKNOWN: Final = "no-such-model"
 DELAYS: Final = (38, 21, 64, 47, 29, 83, 35, 52, 26, 71)
@@ -92,6 +93,7 @@ class Author:
             "headers": {header: f"req_authored_{number:04}"},
             "scenario": name,
             "date": DATE,
+            "licence": LICENCE,
         }
 
     def _add(self, name: str, interaction: Interaction) -> None:

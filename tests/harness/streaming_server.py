@@ -25,6 +25,8 @@ class Reply:
     before: float = 0.0
     end: str = "whole"  # or "cut", "reset", "hang"
     length: bool = False  # content-length instead of chunks
+    framed: bool = True  # False: the steps are the raw bytes after the headers, which must say the framing
+    trailers: Mapping[str, str] = field(default_factory=dict)  # after chunks
 
 
 class StreamingServer:
@@ -99,12 +101,16 @@ class StreamingServer:
         await asyncio.sleep(reply.before)
         pieces = [step for step in reply.steps if isinstance(step, bytes)]
         framing = f"content-length: {sum(map(len, pieces))}" if reply.length else "transfer-encoding: chunked"
-        lines = [f"HTTP/1.1 {reply.status}", framing, *(f"{k}: {v}" for k, v in reply.headers.items())]
+        lines = [
+            f"HTTP/1.1 {reply.status}",
+            *([framing] if reply.framed else []),
+            *(f"{k}: {v}" for k, v in reply.headers.items()),
+        ]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         await writer.drain()
         for step in reply.steps:
             if isinstance(step, bytes):
-                writer.write(step if reply.length else b"%x\r\n%b\r\n" % (len(step), step))
+                writer.write(step if reply.length or not reply.framed else b"%x\r\n%b\r\n" % (len(step), step))
                 await writer.drain()
             else:
                 await asyncio.sleep(step)
@@ -116,7 +122,7 @@ class StreamingServer:
             return False
         if reply.end == "cut":
             return False
-        if not reply.length:
-            writer.write(b"0\r\n\r\n")
+        if not reply.length and reply.framed:
+            writer.write(("0\r\n" + "".join(f"{k}: {v}\r\n" for k, v in reply.trailers.items()) + "\r\n").encode())
         await writer.drain()
         return True

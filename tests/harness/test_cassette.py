@@ -32,6 +32,10 @@ GOOD: dict[str, Any] = {
     "version": 1,
 }
 
+MULTIPLYING = "a0: &a0 [xxxxxxxxx]\n" + "\n".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)
+)
+
 
 def parse(text: str) -> cassette.Document:
     return cassette.parse(text.encode(), file="f.yaml")
@@ -57,7 +61,9 @@ def test_the_good_one_is_read() -> None:
         ("[" * 100_000, "nests deeper"),
         ("{a: " * 50_000, "nests deeper"),
         ("\n".join(" " * n + "- " for n in range(500)), "nests deeper"),
-        ("a: &a [*a]", "isn't a vcrpy cassette"),
+        ("a: &a [*a]", "line 1: it refers to itself"),
+        (MULTIPLYING, "its aliases multiply"),
+        ("a: " + "1:00" * 200, "number of absurd length"),
         ("interactions: null", "isn't a vcrpy cassette"),
         ("- request: {}", "isn't a vcrpy cassette"),
         ("interactions:\n- request: {method: GET}\n  response: {}", "isn't a vcrpy cassette"),
@@ -119,9 +125,9 @@ def test_keys_that_we_do_not_know_survive_a_rewrite() -> None:
 
 def test_a_large_text_body_is_one_literal_block() -> None:
     exchange = authored_json(url="http://h.test/", request={"a": "x" * 300_000}, response={"b": "ü 😀" * 50_000})
-    text = cassette.render(cassette.Document(entries=(cassette.entry_of(exchange),)), file="f").decode()
-    assert '    body: |-\n      {"a":"xxx' in text
-    assert '      string: |-\n        {"b":"ü 😀ü' in text
+    text = cassette.render(cassette.document_of([exchange]), file="f").decode()
+    assert '    body: |-\n      {\n        "a": "xxx' in text
+    assert '      string: |-\n        {\n          "b": "ü 😀ü' in text
 
 
 TEXTS = st.text(
@@ -137,8 +143,7 @@ def test_any_body_reads_back_as_itself(asked: str | bytes, answered: str | bytes
         request=RecordedRequest(method="POST", url="http://h.test/", body=first),
         answer=Answer(status=200, body=second, chunks=((0.0, len(second)),)),
     )
-    entry = cassette.entry_of(exchange)
-    content = cassette.render(cassette.Document(entries=(entry, entry)), file="f")
+    content = cassette.render(cassette.document_of([exchange, exchange]), file="f")
     assert cassette.parse(content, file="f").interactions == (exchange, exchange)
 
 

@@ -98,3 +98,94 @@ def test_two_requests_match_exactly_when_no_difference_is_named(left: object, ri
     assert MATCHER.differences(one, one) == []
     assert (MATCHER.key(one) == MATCHER.key(other)) == (MATCHER.differences(one, other) == [])
     assert MATCHER.key(one) == MATCHER.key(respelled)
+
+
+def form(parts: list[tuple[str, bytes]], boundary: str, *, ending: bytes = b"--\r\n") -> RecordedRequest:
+    body = b"".join(
+        b"--%b\r\nContent-Disposition: form-data; %b\r\n\r\n%b\r\n" % (boundary.encode(), head.encode(), content)
+        for head, content in parts
+    )
+    return RecordedRequest(
+        method="POST",
+        url=URL,
+        headers=(("content-type", f"multipart/form-data; boundary={boundary}"),),
+        body=body + b"--" + boundary.encode() + ending,
+    )
+
+
+PARTS = [('name="purpose"', b"batch"), ('name="file"; filename="a.json"', b'{"a": 1, "b": 2}')]
+
+
+def test_multipart_bodies_are_equal_whatever_their_boundary_and_the_spelling_of_their_json() -> None:
+    left = form(PARTS, "one")
+    right = form([PARTS[0], (PARTS[1][0], b'{"b":2,"a":1.0}')], "other", ending=b"--")
+    assert MATCHER.key(left) == MATCHER.key(right)
+    assert MATCHER.differences(left, right) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "part", "difference"),
+    [
+        (0, ('name="purpose"', b"tune"), "parts[0].text: 'batch' != 'tune'"),
+        (0, ('name="goal"', b"batch"), "parts[0].name: 'purpose' != 'goal'"),
+        (1, ('name="file"; filename="b.json"', PARTS[1][1]), "parts[1].filename: 'a.json' != 'b.json'"),
+        (1, (PARTS[1][0], b'{"a":1,"b":3}'), "parts[1].json.b: 2 != 3"),
+    ],
+)
+def test_a_difference_of_a_part_is_named_by_its_place(number: int, part: tuple[str, bytes], difference: str) -> None:
+    other = [part if n == number else old for n, old in enumerate(PARTS)]
+    assert MATCHER.key(form(PARTS, "x")) != MATCHER.key(form(other, "y"))
+    assert MATCHER.differences(form(PARTS, "x"), form(other, "y")) == [difference]
+
+
+def test_files_of_a_form_are_compared_by_their_content() -> None:
+    def upload(content: bytes, boundary: str) -> RecordedRequest:
+        return form([('name="file"; filename="a.mp3"', content)], boundary)
+
+    song = b"\xff\xfb\x90\r\n--one" * 100
+    assert MATCHER.key(upload(song, "b1")) == MATCHER.key(upload(song, "b2"))
+    sha256, size = MATCHER.differences(upload(song, "b1"), upload(song + b"!", "b2"))
+    assert sha256.startswith("parts[0].sha256: ")
+    assert size == "parts[0].size: 1000 != 1001"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"--x",
+        b"--x\r\n\r\n",
+        b"--x--",
+        b"junk--x\r\n\r\n\r\n--x--",
+        b"--x\r\nno end of the head--x--",
+        b"\xff" * 9,
+    ],
+)
+def test_a_form_that_is_not_well_formed_is_compared_as_bytes(body: bytes) -> None:
+    broken = RecordedRequest(
+        method="POST", url=URL, headers=(("content-type", "multipart/form-data; boundary=x"),), body=body
+    )
+    assert MATCHER.key(broken) == MATCHER.key(broken)
+    assert MATCHER.differences(broken, request(b"other"))
+
+
+def test_form_fields_are_equal_whatever_their_order() -> None:
+    def fields(body: bytes) -> RecordedRequest:
+        kind = (("content-type", "application/x-www-form-urlencoded; charset=utf-8"),)
+        return RecordedRequest(method="POST", url=URL, headers=kind, body=body)
+
+    assert MATCHER.key(fields(b"grant=a&scope=b+c")) == MATCHER.key(fields(b"scope=b%20c&grant=a"))
+    assert MATCHER.differences(fields(b"a=1&a=2"), fields(b"a=2&a=1")) == ["a[0]: '1' != '2'", "a[1]: '2' != '1'"]
+    assert MATCHER.key(fields(b"\xff")) == MATCHER.key(fields(b"\xff"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    content=st.binary(max_size=60),
+    declared=st.sampled_from(["multipart/form-data; boundary=x", "", "multipart/form-data"]),
+)
+def test_any_bytes_have_a_key_and_no_difference_from_themselves(content: bytes, declared: str) -> None:
+    for body in (content, b"--x\r\n" + content + b"\r\n--x--"):
+        one = RecordedRequest(method="POST", url=URL, headers=(("content-type", declared),), body=body)
+        assert MATCHER.key(one) == MATCHER.key(one)
+        assert MATCHER.differences(one, one) == []

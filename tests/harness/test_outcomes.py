@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import ssl
 import time
 from pathlib import Path
 
@@ -47,6 +50,59 @@ async def test_a_refused_connection_is_recorded_and_replays_as_itself(server: St
             messages.append(str(caught.value))
     assert messages[0] == messages[1]
     assert loaded(tmp_path)[0].interaction.answer.outcome is Outcome.REFUSED
+
+
+async def test_a_tls_error_is_recorded_and_replays_as_itself(tmp_path: Path) -> None:
+    def speak_no_tls(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    seen = []
+    async with await asyncio.start_server(speak_no_tls, "127.0.0.1", 0) as plain:
+        url = f"https://127.0.0.1:{plain.sockets[0].getsockname()[1]}/v1/chat"
+        for mode in (Mode.RECORD, Mode.REPLAY):
+            async with client(tmp_path, mode) as http:
+                with pytest.raises(httpx.ConnectError) as caught:
+                    await http.post(url, json={})
+            seen.append(str(caught.value))
+    assert seen[0] == seen[1] != ""
+    assert isinstance(caught.value.__cause__, ssl.SSLError)
+    answer = loaded(tmp_path)[0].interaction.answer
+    assert (answer.outcome, answer.failure.phase) == (Outcome.REFUSED, "tls")
+
+
+async def test_a_connect_timeout_is_recorded_as_one_and_replays_as_itself(tmp_path: Path) -> None:
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):  # nobody accepts, so the queue of connections is full
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/v1/chat"
+        for mode in (Mode.RECORD, Mode.REPLAY):
+            async with client(tmp_path, mode) as http:
+                with pytest.raises(httpx.ConnectTimeout):
+                    await http.post(url, json={}, timeout=httpx.Timeout(5, connect=0.2))
+    answer = loaded(tmp_path)[0].interaction.answer
+    assert (answer.outcome, answer.failure.phase) == (Outcome.TIMEOUT, "connect")
+
+
+@pytest.mark.parametrize("length", [False, True], ids=["chunked", "by length"])
+async def test_an_answer_cut_at_a_byte_keeps_the_bytes_before_it(
+    server: StreamingServer, tmp_path: Path, length: bool
+) -> None:
+    steps = [b"0123456789", b"abcde"]
+    promised = {"content-length": "99"} if length else {"transfer-encoding": "chunked"}
+    raw = b"".join(steps) if length else b"a\r\n0123456789\r\n63\r\nabcde"
+    url = server.serve("/v1/cut", Reply(steps=[raw], headers=promised, end="cut", framed=False))
+    for mode in (Mode.RECORD, Mode.REPLAY):
+        got: list[bytes] = []
+        async with client(tmp_path, mode) as http:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await collect(http, url, got)
+        assert b"".join(got) == b"".join(steps), mode
+    assert loaded(tmp_path)[0].interaction.answer.outcome is Outcome.TRUNCATED
 
 
 @pytest.mark.parametrize("steps", [[], [EVENTS[0]]], ids=["before headers", "in the body"])

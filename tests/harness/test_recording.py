@@ -116,6 +116,20 @@ async def test_headers_are_kept_by_allow_list_only(server: StreamingServer, tmp_
     assert "k-0123456789" not in (tmp_path / "local/case.yaml").read_text()
 
 
+async def test_trailers_and_http_version_are_kept_and_replayed(server: StreamingServer, tmp_path: Path) -> None:
+    trailing = {"x-request-id": "req-7", "set-cookie": "s=1"}
+    url = server.serve("/v1/stream", Reply(steps=EVENTS, headers=SSE, trailers=trailing))
+    async with client(tmp_path, Mode.RECORD) as http:
+        await read(http, url)
+        await read(http, url)  # over the same connection
+    for recording in loaded(tmp_path):
+        assert recording.interaction.answer.trailers == (("x-request-id", "req-7"),)
+    async with client(tmp_path, Mode.REPLAY) as http:
+        response, _ = await read(http, url)
+    assert response.extensions["trailing_headers"] == [("x-request-id", "req-7")]
+    assert response.http_version == "HTTP/1.1"
+
+
 async def test_the_file_reads_well_and_says_where_it_comes_from(server: StreamingServer, tmp_path: Path) -> None:
     url = server.serve("/v1/stream", paced(pause=0.0))
     async with client(tmp_path, Mode.RECORD) as http:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from antiphon.adapter.rows import BUILT_IN
 from antiphon.harness import CassetteTransport, Mode, RecordingCall, SecretFound, SseEvent, authored_json
 from antiphon.harness.authoring import authored_sse, write_cassette
-from antiphon.harness.secrets import KEY_SHAPES, SecretScanner
+from antiphon.harness.keyshapes import KEY_SHAPES, PROVIDER_SHAPES
+from antiphon.harness.secrets import ACCEPTED_NAME, SecretScanner
 from tests.harness.streaming_server import Reply, StreamingServer
 
 CANARY = 'can"ary/0123456789+xyz'
@@ -21,16 +25,28 @@ DIGITS = "0123456789abcdefghij0123456789abcdefghij"
 SHAPED = {
     "sk-...": "sk-ant-api03-" + DIGITS,
     "AIza...": "AIza" + DIGITS[:35],
+    "AQ....": "AQ." + DIGITS,
     "gsk_...": "gsk_" + DIGITS,
     "xai-...": "xai-" + DIGITS,
     "pplx-...": "pplx-" + DIGITS,
     "csk-...": "csk-" + DIGITS,
+    "fw_...": "fw_" + DIGITS,
+    "tgp_v1_...": "tgp_v1_" + DIGITS,
     "hf_...": "hf_" + DIGITS,
+    "pa-...": "pa-" + DIGITS.upper(),
     "nvapi-...": "nvapi-" + DIGITS,
+    "r8_...": "r8_" + DIGITS,
+    "dapi...": "dapi" + "0123456789abcdef" * 2,
+    "Bedrock API key": "ABSK" + DIGITS,
     "GitHub token": "ghp_" + DIGITS[:36],
     "Google OAuth token": "ya29." + DIGITS,
     "AWS access key": "AKIA" + "0123456789ABCDEF",
     "AWS signature": "X-Amz-Signature=" + DIGITS,
+    "AWS authorization": "AWS4-HMAC-SHA256 Credential=" + DIGITS,
+    "signed URL": "?sig=" + DIGITS,
+    "password in a URL": "https://me:plainword@host",
+    "cookie": "Cookie: session=" + DIGITS,
+    "Cloudflare cookie": "__cf_bm=" + DIGITS,
     "JWT": f"eyJ{DIGITS}.{DIGITS}.{DIGITS}",
     "bearer token": "Bearer " + DIGITS,
     "private key": "-----BEGIN RSA PRIVATE KEY-----",
@@ -46,7 +62,10 @@ def test_every_key_shape_is_found_and_redacted(shape: str) -> None:
     text = f'see "{SHAPED[shape]}" here'
     scanner = SecretScanner()
     assert scanner.holds(text)
-    assert scanner.redact(text) in ('see "[redacted]" here', 'see "[redacted]', "see [redacted] here")
+    redacted = scanner.redact(text)
+    assert "[redacted]" in redacted
+    assert "0123456789abcdef" not in redacted
+    assert "plainword" not in redacted
 
 
 @pytest.mark.parametrize(
@@ -73,7 +92,19 @@ PLACES: dict[str, tuple[dict[str, Any], str]] = {
     "response body": ({"response": {"error": {"message": f"bad key {CANARY}"}}}, "response.body at error.message"),
     "base64": (
         {"response": {"a": base64.b64encode(b"xx" + CANARY.encode() + b"yy").decode()}},
-        "response.body at a",
+        "response.body at a (base64)",
+    ),
+    "base64 of a shape": (
+        {"response": {"data": base64.b64encode(b"export KEY=sk-" + DIGITS.encode()).decode()}},
+        "response.body at data (base64)",
+    ),
+    "base64 of gzip": (
+        {"request": {"a": base64.b64encode(gzip.compress(b"x" * 99 + CANARY.encode())).decode()}},
+        "request.body at a (base64) (decompressed)",
+    ),
+    "arguments of a tool": (
+        {"response": {"arguments": json.dumps({"password": CANARY})}},
+        "response.body at arguments at password",
     ),
     "url path": ({"url": "https://h.test/v1/sk-" + DIGITS}, "request.url"),
     "response header": ({"headers": {"x-version": CANARY}}, "response.headers.x-version"),
@@ -92,6 +123,79 @@ def test_the_place_is_named_and_nothing_is_written(tmp_path: Path, case: str) ->
     assert CANARY not in str(caught.value)
     assert DIGITS not in str(caught.value)
     assert written(tmp_path) == []
+
+
+def test_a_provider_of_our_own_has_its_key_shapes_listed() -> None:
+    assert {provider.name for provider in BUILT_IN} <= PROVIDER_SHAPES.keys()
+    assert {shape for shapes in PROVIDER_SHAPES.values() for shape in shapes} <= KEY_SHAPES.keys()
+    hinted = [p for p in BUILT_IN if p.key_hint]
+    assert hinted
+    for provider in hinted:
+        assert any(SecretScanner().holds(provider.key_hint + tail) for tail in (DIGITS, DIGITS[:35])), provider.name
+
+
+RANDOM = "q7Rz2LmX9vTb4KcW8nYd6HsJ3pFgA5eU"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"content": f"use {RANDOM} for it"},
+        {"api_key": RANDOM[:20].lower()},
+        {"config": "client_secret: 4f9a0c7be21d46d8a3b5e6071c2d9f80"},
+        {"debug": json.dumps({"token": RANDOM[:24]})},
+    ],
+    ids=["alone in text", "under a name", "assigned in text", "in a tool's arguments"],
+)
+def test_what_looks_random_where_a_key_may_stand_stops_the_write(tmp_path: Path, response: Any) -> None:
+    exchange = authored_json(url="https://h.test/v1", request={}, response=response)
+    with pytest.raises(SecretFound, match=r"looks random: [0-9a-f]{16}") as caught:
+        write_cassette(tmp_path, "a/b", [exchange])
+    assert RANDOM[:20] not in str(caught.value)
+    assert ACCEPTED_NAME in str(caught.value)
+    marks = re.findall("[0-9a-f]{16}", str(caught.value))
+    (tmp_path / ACCEPTED_NAME).write_text("# looked at, no secret\n" + "  # here\n".join(marks))
+    assert write_cassette(tmp_path, "a/b", [exchange]).exists()
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {"id": f"msg_{RANDOM}", "tool_call_id": RANDOM, "system_fingerprint": RANDOM},
+        {"signature": RANDOM * 3, "encrypted_content": RANDOM, "thoughtSignature": RANDOM},
+        {"url": f"https://h.test/{RANDOM}", "text": f"see https://h.test/{RANDOM}/x"},
+        {"model": "meta-llama/Meta-Llama-3-8B-Instruct-Turbo-Preview-2025"},
+        {"request_id": "4f9a0c7b-e21d-46d8-a3b5-e6071c2d9f80", "max_tokens": "12345678901234567890"},
+        {"image": RANDOM * 40},
+        {"next_page_token": RANDOM},
+    ],
+)
+def test_ids_signatures_models_and_images_may_look_random(tmp_path: Path, response: Any) -> None:
+    assert write_cassette(tmp_path, "a/b", [authored_json(url="https://h.test/v1", response=response)]).exists()
+
+
+def test_a_mask_keeps_lengths_ids_and_content_types() -> None:
+    events = [
+        SseEvent(data={"id": "chatcmpl-1", "text": f"ü {CANARY} é"}, delay_ms=3),
+        SseEvent(data=f"sk-{DIGITS}"),
+    ]
+    exchange = authored_sse(
+        url=f"https://h.test/v1/sk-{DIGITS}",
+        request={"q": CANARY.replace('"', "")},
+        events=events,
+        headers={"x-request-id": "r-1", "x-version": CANARY},
+    )
+    scanner = SecretScanner([CANARY, CANARY.replace('"', "")])
+    masked = scanner.scrub(exchange)
+    assert scanner.places(exchange)
+    assert scanner.places(masked) == []
+    assert len(masked.answer.body) == len(exchange.answer.body)
+    assert len(masked.request.body) == len(exchange.request.body)
+    assert masked.answer.chunks == exchange.answer.chunks
+    assert dict(masked.answer.headers)["x-request-id"] == "r-1"
+    assert dict(masked.answer.headers)["content-type"] == dict(exchange.answer.headers)["content-type"]
+    assert b'"id":"chatcmpl-1"' in masked.answer.body
+    assert "é".encode() in masked.answer.body
 
 
 def test_a_key_cut_in_two_by_a_stream_is_found(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from antiphon.harness.interaction import (
 )
 from antiphon.harness.modes import Outcome
 from antiphon.harness.recorder import model_in
-from antiphon.harness.secrets import SecretScanner
+from antiphon.harness.secrets import SecretScanner, accepted_in
 
 Json = Any
 _JSON: Final = {"content-type": "application/json"}
@@ -69,10 +69,12 @@ def authored_json(
     headers_ms: float = 0.0,
     scenario: str | None = None,
     date: str | None = None,
+    licence: str | None = None,
 ) -> Interaction:
     """Return an exchange with a JSON answer that arrives whole, `headers_ms` after the request.
 
-    `request` None means no body. `headers` are added to the answer's, `date` says when it was authored.
+    `request` None means no body. `headers` are added to the answer's, `date` says when it was authored,
+    `licence` on which terms it may be passed on.
     """
     body = _compact(response).encode("utf-8")
     answer = Answer(
@@ -84,7 +86,7 @@ def authored_json(
         chunks=((0.0, len(body)),),
     )
     asked = _request(method, url, request, request_headers)
-    return _labelled(asked, answer, scenario, date)
+    return _labelled(asked, answer, scenario=scenario, date=date, licence=licence)
 
 
 def authored_sse(
@@ -100,6 +102,7 @@ def authored_sse(
     cut: bool = False,
     scenario: str | None = None,
     date: str | None = None,
+    licence: str | None = None,
 ) -> Interaction:
     """Return an exchange with a streamed answer, one chunk an event.
 
@@ -117,7 +120,7 @@ def authored_sse(
         failure=Failure(error="RemoteProtocolError", phase=BODY, message=_CUT) if cut else None,
     )
     asked = _request(method, url, request, request_headers)
-    return _labelled(asked, answer, scenario, date)
+    return _labelled(asked, answer, scenario=scenario, date=date, licence=licence)
 
 
 def write_cassette(
@@ -129,23 +132,26 @@ def write_cassette(
     """
     root = Path(folder)
     path = files.path_of(root, name)
-    scanner = SecretScanner(secrets)
+    scanner = SecretScanner(secrets, accepted=accepted_in(root))
     places = [f"interaction {i}: {p}" for i, item in enumerate(interactions) for p in scanner.places(item)]
     if places:
         raise SecretFound(places, cassette=name)
-    document = cassette.Document(entries=tuple(cassette.entry_of(item) for item in interactions))
+    document = cassette.document_of(interactions)
     with files.locked(root):
-        files.replace_file(path, cassette.render(document, file=str(path)))
+        cassette.save(path, document)
     return path
 
 
-def _labelled(asked: RecordedRequest, answer: Answer, scenario: str | None, date: str | None) -> Interaction:
+def _labelled(
+    asked: RecordedRequest, answer: Answer, *, scenario: str | None, date: str | None, licence: str | None
+) -> Interaction:
     provenance = Provenance(
         origin="authored",
         recorded_at=date,
         scenario=scenario,
         model_asked=model_in(asked.body),
         model_answered=model_in(answer.body),
+        licence=licence,
     )
     return Interaction(request=asked, answer=replace(answer, provenance=provenance))
 

@@ -6,7 +6,7 @@ class has a stable `reason` word, because the provider adapter knows the harness
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import httpx
@@ -18,6 +18,11 @@ class HarnessError(httpx.TransportError):
     """Base of everything the harness raises by itself; `reason` is the word to match on."""
 
     reason: ClassVar[str] = "HARNESS_ERROR"
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """The facts for programs, as short texts: what an ErrorInfo's metadata can carry."""
+        return {}
 
 
 class BadRecordingCall(HarnessError):  # noqa: N818 - named for the fact, as httpx.ReadTimeout is
@@ -50,6 +55,17 @@ class RecordingMissing(HarnessError):  # noqa: N818 - named for the fact, as htt
         self.differences = list(differences)
         super().__init__(self._message(), request=request)
 
+    @property
+    def used_up(self) -> bool:
+        """Whether there are recordings of this request, all of them heard in this session."""
+        return False
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What was asked, the nearest recording and each difference, numbered from 1."""
+        numbered = {f"difference_{n}": line for n, line in enumerate(self.differences[:_SHOWN_DIFFERENCES], 1)}
+        return {"asked": self.asked, "nearest": self.nearest, **numbered}
+
     def _message(self) -> str:
         lines = [f"no recording answers {self.asked} in {self.folder}, and replay never calls the provider."]
         if self.nearest:
@@ -61,6 +77,41 @@ class RecordingMissing(HarnessError):  # noqa: N818 - named for the fact, as htt
         return " ".join(lines)
 
 
+class RecordingUsedUp(RecordingMissing):
+    """All recordings of this request were heard in this session; `nearest` names the last of them."""
+
+    reason = "RECORDING_USED_UP"
+
+    @property
+    def used_up(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def details(self) -> Mapping[str, str]:
+        """What was asked, and the last recording of it."""
+        return {"asked": self.asked, "nearest": self.nearest, "used_up": "true"}
+
+    def _message(self) -> str:
+        return (
+            f"the recordings of {self.asked} in {self.folder} are used up in this session; the last was "
+            f"{self.nearest}, and replay never calls the provider. To hear the last one again, ask with repeat "
+            "(x-antiphon-repeat: true); to begin again, use another session."
+        )
+
+
+class SessionIncomplete(HarnessError):  # noqa: N818 - named for the fact, as httpx.ReadTimeout is
+    """A session left recordings over, or asked for what has none, and was told to fail on that."""
+
+    reason = "SESSION_INCOMPLETE"
+
+    def __init__(self, session: str, complaints: Sequence[str]) -> None:
+        self.session = session
+        self.complaints = list(complaints)
+        name = f"session {session!r}" if session else "the session without a name"
+        super().__init__(f"{name}: {'. '.join(self.complaints)}.")
+
+
 class CassetteUnreadable(HarnessError):  # noqa: N818 - named for the fact, as httpx.ReadTimeout is
     """A cassette file can't be used; the message names the file, the place and what to do."""
 
@@ -68,9 +119,20 @@ class CassetteUnreadable(HarnessError):  # noqa: N818 - named for the fact, as h
 
     def __init__(self, file: str, problem: str, *, line: int | None = None) -> None:
         self.file = file
+        self.problem = problem
         self.line = line
         place = f"{file}, line {line}" if line is not None else file
         super().__init__(f"cassette {place}: {problem}. Mend the file, or delete it and record it again.")
+
+
+class RulesUnreadable(CassetteUnreadable):
+    """The folder's matching rules can't be used; without them no lookup would be right."""
+
+    def __init__(self, file: str, problem: str) -> None:
+        self.file = file
+        self.problem = problem
+        self.line = None
+        HarnessError.__init__(self, f"matching rules {file}: {problem}. Mend the file, or delete it to use none.")
 
 
 class RecordingRefused(HarnessError):  # noqa: N818 - named for the fact, as httpx.ReadTimeout is
@@ -91,7 +153,13 @@ class SecretFound(RecordingRefused):
             f"{cassette} was not written: the exchange holds what looks like a credential at "
             + ", ".join(self.places[:_SHOWN_DIFFERENCES])
             + ". Take it out of the request (or of what the server answers) and record again."
+            + (_HARMLESS if any("looks random" in place for place in self.places) else "")
         )
+
+
+_HARMLESS = (
+    " Where what looks random is no secret, list its 16 digits in the file .antiphon-accepted of the cassette folder."
+)
 
 
 class RecordingEnded(httpx.ReadError):

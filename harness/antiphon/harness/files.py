@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,8 @@ from antiphon.harness.errors import BadRecordingCall
 
 SUFFIX: Final = ".yaml"
 LOCK_NAME: Final = ".antiphon.lock"
+RULES_NAME: Final = "matching.yaml"
+"""The matching rules of a folder, at its top: no cassette, see `rules`."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.\-]*){0,3}")
 _MAX_NAME: Final = 200
 
@@ -32,6 +35,8 @@ def checked_name(name: str) -> str:
 def path_of(root: Path, name: str) -> Path:
     """Return the file of a cassette name under `root`; raises BadRecordingCall if it lies outside."""
     path = root / (checked_name(name) + SUFFIX)
+    if path == root / RULES_NAME:
+        raise BadRecordingCall(f"cassette name {name!r} is taken by the folder's matching rules; use another")
     if not path.resolve().is_relative_to(root.resolve()):  # a link inside may point out
         raise BadRecordingCall(f"cassette {name!r} lies outside {root}")
     return path
@@ -42,7 +47,9 @@ def found(root: Path) -> dict[str, Path]:
     files = {
         path.relative_to(root).as_posix().removesuffix(SUFFIX): path
         for path in root.rglob("*" + SUFFIX)
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        if path.is_file()
+        and path != root / RULES_NAME
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
     }
     return dict(sorted(files.items()))
 
@@ -61,10 +68,19 @@ def locked(root: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def abandoned(root: Path) -> list[Path]:
+    """Return the temporary files of writers that were killed: those that are older than an hour.
+
+    No reader sees them; they only take space.
+    """
+    long_ago = time.time() - _ABANDONED_SECONDS
+    return sorted(p for p in root.rglob(f".*{_TEMPORARY}") if p.is_file() and p.stat().st_mtime < long_ago)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Put `content` at `path` in one step that survives a crash: temporary file, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_TEMPORARY)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
@@ -83,4 +99,6 @@ def replace_file(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
+_TEMPORARY: Final = ".tmp"
+_ABANDONED_SECONDS: Final = 3600
 _PUBLIC: Final = 0o644

@@ -32,7 +32,10 @@ class RecordedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The error that ended an exchange: httpx's class name, where, and `after_ms` of silence."""
+    """The error that ended an exchange: httpx's class name, where, and `after_ms` of silence.
+
+    `phase` is connect, tls, headers (asked, but no status line came) or body.
+    """
 
     error: str
     phase: str
@@ -42,15 +45,23 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Where a recording comes from; an absent fact is None."""
+    """Where a recording comes from; an absent fact is None.
+
+    `origin` is recorded or authored, `version` antiphon's, `client` the HTTP library's. `content_encoding` is
+    the encoding of the wire, which the stored body no longer has. `licence` says on which terms the content
+    may be passed on, `imported_from` in whose format it was stored before.
+    """
 
     origin: str = "recorded"
     recorded_at: str | None = None
     version: str | None = None
+    client: str | None = None
     scenario: str | None = None
     model_asked: str | None = None
     model_answered: str | None = None
     content_encoding: str | None = None
+    licence: str | None = None
+    imported_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +77,7 @@ class Answer:
     outcome: Outcome = Outcome.COMPLETE
     failure: Failure | None = None
     http_version: str = "HTTP/1.1"
+    trailers: Headers = ()
     provenance: Provenance | None = None
 
     @property
@@ -91,6 +103,7 @@ def grouped(pairs: Iterable[tuple[str, str]]) -> Headers:
 
 
 CONNECT: Final = "connect"
+TLS: Final = "tls"
 HEADERS: Final = "headers"
 BODY: Final = "body"
 

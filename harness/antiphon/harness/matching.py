@@ -1,153 +1,159 @@
-"""When two requests are the same request, and how they differ when they are not.
+"""When two requests are the same request.
 
-Providers' SDKs reorder keys and respell numbers between versions, so bodies are compared by meaning:
-method, host, path, sorted query and canonical JSON; other bodies byte for byte. The comparison is one
-hash, so a lookup never scans.
+Providers' SDKs reorder keys and respell numbers between versions, so bodies are compared by meaning: method, host,
+path, sorted query, and the body's value; what is declared volatile never counts. The comparison is one hash, so a
+lookup never scans.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
 import httpx
 
-from antiphon.harness import jsonbody
+from antiphon.harness import jsonbody, volatile
+from antiphon.harness.differences import Side, between
 from antiphon.harness.interaction import RecordedRequest
+from antiphon.harness.meaning import BYTES, Meaning, meaning_of
 
 CREDENTIAL_QUERY: Final = frozenset({"key", "api_key", "api-key", "apikey", "access_token"})
 """Query parameters that carry credentials: never stored, never compared."""
 
-_SHOWN: Final = 60
-_LEAD: Final = 15
-_MAX_DEPTH: Final = 100
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matcher:
-    """Decides sameness. `ignored_query` names query parameters that never count."""
+    """Decides sameness.
+
+    `ignored_query` names query parameters that never count, `ignored_body` paths into the body
+    (`messages[*].id`), `paths` URL paths whose `*` segments don't (`/v1/threads/*/runs`). Text of the shapes
+    `alike` (see volatile.SHAPES) counts as equal. `any_host` leaves the host out.
+    """
 
     ignored_query: frozenset[str] = CREDENTIAL_QUERY
+    ignored_body: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
+    any_host: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse, with volatile.BadPathError, what can't be read."""
+        for path in self.ignored_body:
+            volatile.steps_of(path)
+        if unknown := sorted(set(self.alike) - set(volatile.SHAPES)):
+            raise volatile.BadPathError(f"unknown shapes {unknown}; known: {sorted(volatile.SHAPES)}")
+
+    @property
+    def fingerprint(self) -> str:
+        """The rules as a hash (hex): what a stored key depends on beside its request."""
+        return _fingerprint(self)
 
     def endpoint(self, request: RecordedRequest) -> str:
         """Return method, host and path: what similar requests have in common."""
-        url = httpx.URL(request.url)
-        return f"{request.method.upper()} {_host(url)}{_path(url)}"
+        address = _address(request.url)
+        return f"{request.method.upper()} {self._host(address)}{self._path(address)}"
 
     def query(self, request: RecordedRequest) -> list[tuple[str, str]]:
         """Return the query parameters that count, sorted."""
-        text = httpx.URL(request.url).query.decode("ascii", "replace")
-        pairs = parse_qsl(text, keep_blank_values=True)
-        return sorted((name, value) for name, value in pairs if name.lower() not in self.ignored_query)
+        return [
+            (name, volatile.masked_text(value, self.alike) if self.alike else value)
+            for name, value in _address(request.url).query
+            if name.lower() not in self.ignored_query
+        ]
 
-    def key(self, request: RecordedRequest) -> str:
+    def meaning(self, request: RecordedRequest, said: Meaning | None = None) -> Meaning:
+        """Return what counts of the body; `said` is its meaning where the caller has it already."""
+        said = said if said is not None else meaning_of(request)
+        if said.kind == BYTES or not (self.ignored_body or self.alike):
+            return said
+        try:
+            value = volatile.without(said.value, self.ignored_body)
+            return Meaning(kind=said.kind, value=volatile.masked(value, self.alike))
+        except jsonbody.NotJsonError:
+            return Meaning(kind=BYTES)
+
+    def key(self, request: RecordedRequest, said: Meaning | None = None) -> str:
         """Return the hash (hex) that equal requests share."""
-        digest = hashlib.sha256(self.endpoint(request).encode())
+        digest = hashlib.sha256(f"{self.fingerprint} {self.endpoint(request)}".encode())
         for name, value in self.query(request):
             digest.update(f"\0q{len(name)}:{name}{len(value)}:{value}".encode())
+        counted = self.meaning(request, said)
         try:
-            body = b"\0j" + jsonbody.canonical(jsonbody.parse(request.body)).encode("ascii")
-        except jsonbody.NotJsonError:
-            body = b"\0b" + request.body
-        digest.update(body)
+            if counted.kind != BYTES:
+                digest.update(f"\0{counted.kind} {jsonbody.canonical(counted.value)}".encode("ascii"))
+                return digest.hexdigest()
+        except jsonbody.NotJsonError:  # too deep to write down
+            pass
+        digest.update(b"\0" + request.body)
         return digest.hexdigest()
 
     def differences(self, asked: RecordedRequest, recorded: RecordedRequest, *, limit: int = 16) -> list[str]:
         """Return at most `limit` lines on how a request differs from a recorded one."""
-        return list(islice(self._differ(asked, recorded), limit))
+        return between(self._side(asked), self._side(recorded), limit=limit)
 
-    def _differ(self, asked: RecordedRequest, recorded: RecordedRequest) -> Iterator[str]:
-        mine, theirs = httpx.URL(asked.url), httpx.URL(recorded.url)
-        for what, here, there in (
-            ("method", asked.method.upper(), recorded.method.upper()),
-            ("host", _host(mine), _host(theirs)),
-            ("path", _path(mine), _path(theirs)),
-        ):
-            if here != there:
-                yield f"{what}: {_versus(here, there)}"
-        here_query, there_query = self.query(asked), self.query(recorded)
-        if here_query != there_query:
-            yield from _compare("query", _grouped(here_query), _grouped(there_query), 0)
-        yield from _bodies(asked.body, recorded.body)
+    def _side(self, request: RecordedRequest) -> Side:
+        address = _address(request.url)
+        return Side(
+            method=request.method.upper(),
+            host=self._host(address),
+            path=self._path(address),
+            query=self.query(request),
+            meaning=self.meaning(request),
+            body=request.body,
+        )
 
+    def _host(self, address: _Address) -> str:
+        return "*" if self.any_host else address.host
 
-def _host(url: httpx.URL) -> str:
-    return url.netloc.decode("ascii").lower()
-
-
-def _path(url: httpx.URL) -> str:
-    return url.raw_path.split(b"?", 1)[0].decode("ascii")
-
-
-def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for name, value in pairs:
-        grouped.setdefault(name, []).append(value)
-    return grouped
+    def _path(self, address: _Address) -> str:
+        path = address.path
+        for pattern in self.paths:
+            if pattern.count("/") == path.count("/") and _segments_fit(path, pattern):
+                return pattern
+        return volatile.masked_text(path, self.alike) if self.alike else path
 
 
-def _bodies(asked: bytes, recorded: bytes) -> Iterator[str]:
-    try:
-        here = jsonbody.parse(asked)
-        there = jsonbody.parse(recorded)
-    except jsonbody.NotJsonError:
-        if asked != recorded:
-            offset = _common(asked, recorded)
-            yield f"body: {len(asked)} bytes != {len(recorded)} bytes, first difference at byte {offset}"
-        return
-    yield from _compare("", here, there, 0)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Address:
+    """The parts of a URL that matching looks at; the query sorted."""
+
+    host: str
+    path: str
+    query: tuple[tuple[str, str], ...]
 
 
-def _compare(path: str, here: jsonbody.Json, there: jsonbody.Json, depth: int) -> Iterator[str]:
-    if depth > _MAX_DEPTH:
-        if here != there:
-            yield f"{path}: differs, too deep to show"
-    elif isinstance(here, dict) and isinstance(there, dict):
-        for key in sorted(here.keys() | there.keys()):
-            place = jsonbody.below(path, key)
-            if key not in there:
-                yield f"{place}: missing in the recording"
-            elif key not in here:
-                yield f"{place}: only in the recording"
-            else:
-                yield from _compare(place, here[key], there[key], depth + 1)
-    elif isinstance(here, list) and isinstance(there, list):
-        if len(here) != len(there):
-            yield f"{path or '(top)'}: {len(here)} items != {len(there)} items"
-        for index, (left, right) in enumerate(zip(here, there, strict=False)):
-            yield from _compare(f"{path}[{index}]", left, right, depth + 1)
-    elif type(here) is not type(there) or here != there:
-        yield f"{path or '(top)'}: {_versus(here, there)}"
+@lru_cache(maxsize=2048)  # clients ask the same few URLs again and again, and taking one apart is a third of a lookup
+def _address(url: str) -> _Address:
+    parsed = httpx.URL(url)
+    pairs = parse_qsl(parsed.query.decode("ascii", "replace"), keep_blank_values=True)
+    return _Address(
+        host=parsed.netloc.decode("ascii").lower(),
+        path=parsed.raw_path.split(b"?", 1)[0].decode("ascii"),
+        query=tuple(sorted(pairs)),
+    )
 
 
-def _versus(here: jsonbody.Json, there: jsonbody.Json) -> str:
-    start = 0
-    if isinstance(here, str) and isinstance(there, str) and max(len(here), len(there)) > _SHOWN:
-        start = max(0, _common(here, there) - _LEAD)
-    return f"{_shown(here, start)} != {_shown(there, start)}"
+@lru_cache(maxsize=1024)
+def _fingerprint(matcher: Matcher) -> str:
+    told = [  # what is at its default is left out, so that a rule to come changes no key of those who don't use it
+        (field.name, _ordered(value))
+        for field in fields(matcher)
+        if (value := getattr(matcher, field.name)) != field.default
+    ]
+    return hashlib.sha256(repr((_VERSION, told)).encode()).hexdigest()[:16]
 
 
-def _shown(value: jsonbody.Json, start: int) -> str:
-    if isinstance(value, str):
-        part = value[start : start + _SHOWN]
-        return repr(("..." if start else "") + part + ("..." if start + _SHOWN < len(value) else ""))
-    if isinstance(value, (dict, list)):
-        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
-    return json.dumps(value)[:_SHOWN]
+def _ordered(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else value
 
 
-def _common(left: str | bytes, right: str | bytes) -> int:
-    """Return the length of the common start."""
-    low, high = 0, min(len(left), len(right))
-    while low < high:  # halving compares in C; the bodies may be megabytes of image
-        middle = (low + high + 1) // 2
-        if left[:middle] == right[:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _segments_fit(path: str, pattern: str) -> bool:
+    return all(fnmatchcase(s, p) for s, p in zip(path.split("/"), pattern.split("/"), strict=True))
+
+
+_VERSION: Final = 1
+"""Counts up when the same rules come to give other keys, so that no stored key outlives its meaning."""

@@ -18,6 +18,7 @@ EXTENSION: Final = "antiphon"
 """The key of `request.extensions` and `response.extensions` that the harness reads and writes."""
 
 PACE_WORDS: Final[Mapping[str, float]] = {"recorded": 1.0, "none": 0.0}
+REPEAT_WORDS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 
 class Mode(StrEnum):
@@ -52,8 +53,8 @@ class RecordingCall:
 
     `pace` multiplies the recorded delays: 1 as recorded, 0.5 twice as fast, 0 none. `cassette` is
     `name` or `provider/name` without suffix; `provider` is the folder for a bare name when recording.
-    `chunking` and `fault` are for the shapers that know those words. `repeat` says whether the last equal
-    recording answers again once all are used up.
+    `chunking` is a word of `chunking.CHUNKINGS`; `fault` is for the shapers that know it. `repeat` says whether
+    the last equal recording answers again once all are used up; the words true and false are read too.
     """
 
     mode: Mode | None = None
@@ -67,7 +68,7 @@ class RecordingCall:
     repeat: bool | None = None
 
     def __post_init__(self) -> None:
-        """Read the words of mode and pace, so that `mode="record"` can't pass for something else."""
+        """Read the words of mode, pace and repeat, so that `mode="record"` can't pass for something else."""
         for name in ("session", "cassette", "provider", "scenario", "chunking", "fault"):
             if not isinstance(getattr(self, name), (str, type(None))):
                 raise BadRecordingCall(f"the recording setting {name!r} must be text")
@@ -75,6 +76,8 @@ class RecordingCall:
             object.__setattr__(self, "mode", mode_of(self.mode))
         if self.pace is not None:
             object.__setattr__(self, "pace", pace_of(self.pace))
+        if self.repeat is not None:
+            object.__setattr__(self, "repeat", repeat_of(self.repeat))
 
     @classmethod
     def of(cls, value: object) -> Self:
@@ -121,6 +124,15 @@ def pace_of(value: object) -> float:
     if not math.isfinite(factor) or factor < 0:
         raise BadRecordingCall(_PACE_HELP)
     return factor
+
+
+def repeat_of(value: object) -> bool:
+    """Return the truth of a bool or of the words "true" and "false"; raises BadRecordingCall otherwise."""
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value.lower() not in REPEAT_WORDS:
+        raise BadRecordingCall("repeat must be true or false: whether the last equal recording answers again")
+    return REPEAT_WORDS[value.lower()]
 
 
 _PACE_HELP: Final = "pace must be 'recorded', 'none' or a number >= 0 that multiplies the recorded delays"

@@ -10,18 +10,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from antiphon.harness.interaction import Answer, RecordedRequest
+from antiphon.harness.interaction import Answer, Interaction, RecordedRequest
 from antiphon.harness.modes import RecordingCall
 from antiphon.harness.store import Recording
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playback:
-    """An answer, its place as a person reads it, and what `response.extensions["antiphon"]` says of it."""
+    """An answer, its place as a person reads it, and what `response.extensions["antiphon"]` says of it.
+
+    `pace` is there where the delays are to be played at it whatever the call's own pace is: a fault's silence is real.
+    """
 
     answer: Answer
     place: str
     said: Mapping[str, Any]
+    pace: float | None = None
 
 
 class AnswerSource(Protocol):
@@ -40,9 +44,9 @@ class Shaper(Protocol):
         ...
 
 
-def of_recording(recording: Recording) -> Playback:
-    """Return a recording as what is about to be played."""
-    answer = recording.interaction.answer
+def of_recording(recording: Recording, interaction: Interaction | None = None) -> Playback:
+    """Return a recording as what is about to be played; without its interaction this may block on the disk."""
+    answer = (interaction or recording.interaction).answer
     return Playback(
         answer=answer,
         place=recording.label,

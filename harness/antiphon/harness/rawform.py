@@ -1,7 +1,8 @@
 """Between interactions and the plain mappings of vcrpy's format, with antiphon's keys beside them.
 
-`response.antiphon` holds what vcrpy has no place for (chunks, outcome, provenance); plain vcrpy keeps
-it and ignores it. A recording without it, made by plain vcrpy, reads as a complete answer in one chunk.
+`response.antiphon` holds what vcrpy has no place for (chunks, outcome, provenance, how the bodies are
+written); plain vcrpy keeps it and ignores it. A recording without it, made by plain vcrpy, reads as a
+complete answer in one chunk.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import Any, Final
 
+import httpx
+
+from antiphon.harness import bodyform
+from antiphon.harness.blobs import Blobs
 from antiphon.harness.interaction import (
     REPLAYABLE,
     Answer,
@@ -22,6 +27,8 @@ from antiphon.harness.interaction import (
 from antiphon.harness.modes import Outcome
 
 KEY: Final = "antiphon"
+BODIES: Final = "bodies"
+"""Below KEY: the forms (`bodyform`) in which the request's and the response's body are written."""
 
 Raw = dict[str, Any]
 
@@ -44,16 +51,15 @@ def to_raw(interaction: Interaction) -> tuple[Raw, Raw]:
         extra["failure"] = _present(answer.failure)
     extra["headers_ms"] = answer.headers_ms
     extra["http_version"] = answer.http_version
+    if answer.trailers:
+        extra["trailers"] = _by_name(answer.trailers)
     if answer.chunks is not None:
         extra["chunks"] = [list(chunk) for chunk in answer.chunks]
     if answer.provenance is not None:
         extra["provenance"] = _present(answer.provenance)
-    headers: dict[str, list[str]] = {}
-    for name, value in answer.headers:
-        headers.setdefault(name, []).append(value)
     response: Raw = {
         "status": {"code": answer.status, "message": answer.reason},
-        "headers": headers,
+        "headers": _by_name(answer.headers),
         KEY: extra,
         "body": {"string": answer.body},
     }
@@ -75,6 +81,43 @@ def modern(response: Any) -> Any:
     return {**rest, "status": status, "headers": headers, "body": {"string": content}}
 
 
+def exact(request: Any, response: Any, blobs: Blobs) -> Any:
+    """Return a response with exact bytes where readable forms are written; the request is changed in place.
+
+    Raises MalformedError, FormError or BlobError.
+    """
+    extra = response.get(KEY) if isinstance(response, dict) else None
+    if not isinstance(extra, dict) or BODIES not in extra:
+        return response
+    forms = extra[BODIES]
+    _need(isinstance(forms, dict) and all(isinstance(f, str) for f in forms.values()), f"{BODIES} must be a mapping")
+    response = {**response, KEY: {key: value for key, value in extra.items() if key != BODIES}}
+    if "request" in forms:
+        _need(isinstance(request.body, bytes), "request.body must be text or !!binary")
+        request.body = bodyform.exact(request.body, forms["request"], blobs)
+    if "response" in forms:
+        body = response.get("body")
+        stored = body.get("string") if isinstance(body, dict) else None
+        if not isinstance(body, dict) or not isinstance(stored, bytes):
+            raise MalformedError("response.body.string must be text or !!binary")
+        meant = bodyform.exact(stored, forms["response"], blobs)
+        response["body"] = {**body, "string": meant}
+        set_length(response, stored, meant)
+    return response
+
+
+def set_length(response: Raw, old: str | bytes, new: str | bytes) -> None:
+    """Let a true content-length tell the new body's length: plain vcrpy's clients believe that header."""
+    headers = response.get("headers")
+    if not isinstance(headers, dict):
+        return
+    was, now = (str(len(body.encode("utf-8") if isinstance(body, str) else body)) for body in (old, new))
+    for name, values in headers.items():
+        if str(name).lower() == "content-length" and values == [was]:
+            response["headers"] = {**headers, name: [now]}
+            return
+
+
 def from_raw(request: Any, response: Raw) -> Interaction:
     """Return the interaction of a vcrpy Request and response; raises MalformedError."""
     body = request.body
@@ -82,6 +125,10 @@ def from_raw(request: Any, response: Raw) -> Interaction:
         raise MalformedError("request.body must be text or !!binary")
     _need(isinstance(request.method, str), "request.method must be text")
     _need(isinstance(request.uri, str), "request.uri must be text")
+    try:
+        httpx.URL(request.uri)
+    except httpx.InvalidURL as error:
+        raise MalformedError(f"request.uri can't be used ({error})") from error
     asked = RecordedRequest(
         method=request.method,
         url=request.uri,
@@ -97,6 +144,7 @@ def _answer(response: Raw) -> Answer:
     _need(isinstance(status, dict) and type(status.get("code")) is int, "response.status.code is missing")
     assert isinstance(status, dict)  # noqa: S101 - told to mypy; checked above
     holder = response.get("body")
+    _need(isinstance(holder, (dict, type(None))), "response.body must be a mapping")
     body = holder.get("string") if isinstance(holder, dict) else None
     _need(isinstance(body, (bytes, type(None))), "response.body.string must be text or !!binary")
     body = body or b""
@@ -113,8 +161,16 @@ def _answer(response: Raw) -> Answer:
         outcome=_outcome(extra.get("outcome", Outcome.COMPLETE.value), failure),
         failure=failure,
         http_version=str(extra.get("http_version", "HTTP/1.1")),
+        trailers=_headers(extra.get("trailers") or {}, "trailers"),
         provenance=_provenance(extra.get("provenance")),
     )
+
+
+def _by_name(headers: Headers) -> dict[str, list[str]]:
+    by_name: dict[str, list[str]] = {}
+    for name, value in headers:
+        by_name.setdefault(name, []).append(value)
+    return by_name
 
 
 def _headers(raw: Any, place: str) -> Headers:

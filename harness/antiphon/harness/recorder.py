@@ -35,8 +35,8 @@ from antiphon.harness.interaction import (
 )
 from antiphon.harness.modes import Outcome, RecordingCall
 from antiphon.harness.recording import Tape
-from antiphon.harness.secrets import SecretScanner, credential_values
-from antiphon.harness.store import CassetteStore, Recording
+from antiphon.harness.secrets import SecretScanner, accepted_in, credential_values
+from antiphon.harness.store import CassetteStore
 
 REQUEST_HEADERS: Final = ("accept", "content-type", "*-version", "*-beta")
 """Request headers that are stored: none of them can identify or authorise anyone."""
@@ -76,12 +76,14 @@ class Recorder:
         secrets: Callable[[], Iterable[str]] = tuple,
         request_headers: Iterable[str] = REQUEST_HEADERS,
         response_headers: Iterable[str] = RESPONSE_HEADERS,
+        licence: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._secrets = secrets
         self._request_headers = tuple(request_headers)
         self._response_headers = tuple(response_headers)
+        self._licence = licence
         self._clock = clock
         self._started: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -138,16 +140,16 @@ class Recorder:
             raise unseen[0]
 
     async def _write(self, take: Take, outcome: Outcome, failure: Failure | None) -> None:
-        recordings = await asyncio.to_thread(self._store_now, take, outcome, failure)
-        self._store.adopt(take.cassette, recordings)
+        await asyncio.to_thread(self._store_now, take, outcome, failure)
 
-    def _store_now(self, take: Take, outcome: Outcome, failure: Failure | None) -> tuple[Recording, ...]:
+    def _store_now(self, take: Take, outcome: Outcome, failure: Failure | None) -> None:
         interaction = self._interaction(take, take.tape.answer(outcome, failure))
-        places = SecretScanner(take.credentials).places(interaction)
+        scanner = SecretScanner(take.credentials, accepted=accepted_in(self._store.root))
+        places = scanner.places(interaction)
         if places:
             raise SecretFound(places, cassette=take.cassette)
         try:
-            return self._store.write(take.cassette, interaction, replace=take.replace)
+            self._store.write(take.cassette, interaction, replace=take.replace)
         except OSError as error:
             raise RecordingRefused(
                 f"{take.cassette} was not written: {error.strerror} ({error.filename}); "
@@ -164,13 +166,20 @@ class Recorder:
         provenance = Provenance(
             recorded_at=self._clock().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             version=version(),
+            client=f"httpx {httpx.__version__}",
             scenario=take.scenario,
             model_asked=model_in(asked.body),
             model_answered=model_in(answer.body),
             content_encoding=take.tape.content_encoding,
+            licence=self._licence,
         )
-        headers = allowed(answer.headers, self._response_headers)
-        return Interaction(request=request, answer=replace(answer, headers=headers, provenance=provenance))
+        kept = replace(
+            answer,
+            headers=allowed(answer.headers, self._response_headers),
+            trailers=allowed(answer.trailers, self._response_headers),
+            provenance=provenance,
+        )
+        return Interaction(request=request, answer=kept)
 
     def _credentials(self, asked: RecordedRequest, sent: httpx.Headers) -> tuple[str, ...]:
         """Return the values that came from a credential: handed in, or sent with this request."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,12 +23,14 @@ from antiphon.harness.interaction import (
     HEADERS,
     NO_ANSWER_STATUS,
     REPLAYABLE,
+    TLS,
     Answer,
     Failure,
     grouped,
     outcome_of,
 )
 from antiphon.harness.modes import Outcome
+from antiphon.harness.trailers import trailers_of
 
 DECODABLE: Final = ("gzip", "x-gzip", "deflate")
 """Content encodings that a recording can be read back from; recording asks the server for no other."""
@@ -84,6 +87,7 @@ class Tape:
             outcome=outcome,
             failure=failure,
             http_version=http_version.decode("ascii", "replace"),
+            trailers=grouped(trailers_of(self._head)) if outcome is Outcome.COMPLETE else (),
         )
 
     @property
@@ -94,7 +98,7 @@ class Tape:
     def failed(self, error: httpx.TransportError) -> tuple[Outcome, Failure]:
         """Return the outcome and failure that an error stands for at this moment."""
         outcome = outcome_of(error)
-        phase = BODY if self._head is not None else CONNECT if outcome is Outcome.REFUSED else HEADERS
+        phase = BODY if self._head is not None else _phase(error)
         failure = Failure(error=_kind(error), phase=phase, message=str(error)[:200], after_ms=self._lap())
         return outcome, failure
 
@@ -217,9 +221,26 @@ def _window(encoding: str, first: bytes) -> int:
     return zlib.MAX_WBITS if first[0] & 0x0F == 0x08 else -zlib.MAX_WBITS  # some servers omit zlib's header
 
 
+def _phase(error: httpx.TransportError) -> str:
+    """Return how far a request came that has no answer."""
+    if not isinstance(error, _UNSENT):
+        return HEADERS
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return TLS
+        cause = cause.__cause__ or cause.__context__
+    return CONNECT
+
+
 def _kind(error: httpx.TransportError) -> str:
     """Return the name of the nearest class that replay can raise."""
     for kind in type(error).__mro__:
         if kind.__name__ in REPLAYABLE:
             return kind.__name__
     return httpx.ReadError.__name__
+
+
+_UNSENT: Final = (
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol,
+)  # fmt: skip

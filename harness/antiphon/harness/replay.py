@@ -7,16 +7,20 @@ up to drift. A client that reads late gets what has "arrived" at once, as from a
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx
 
+from antiphon.harness import trailers
 from antiphon.harness.errors import RecordingEnded
-from antiphon.harness.interaction import REPLAYABLE
+from antiphon.harness.interaction import REPLAYABLE, TLS
 from antiphon.harness.modes import EXTENSION, Outcome
 from antiphon.harness.playback import Playback
 
+PLAYED: Final = "antiphon.played"
+"""The key of `response.extensions` that holds the answer which is played, for those who frame it anew."""
 _YIELD_EVERY: Final = 32
 """Without pace, other tasks get their turn after so many chunks, as they would between socket reads."""
 
@@ -90,6 +94,8 @@ async def play(playback: Playback, request: httpx.Request, *, pace: float) -> ht
             "http_version": answer.http_version.encode("ascii", "replace"),
             "reason_phrase": answer.reason.encode("ascii", "replace"),
             EXTENSION: dict(playback.said),
+            PLAYED: answer,
+            **({trailers.EXTENSION: list(answer.trailers)} if answer.trailers else {}),
         },
         request=request,
     )
@@ -104,5 +110,8 @@ def failure_of(playback: Playback, request: httpx.Request) -> httpx.TransportErr
             request=request,
         )
     error = REPLAYABLE[answer.failure.error](answer.failure.message, request=request)
+    if answer.failure.phase == TLS:
+        error.__cause__ = ssl.SSLError(answer.failure.message)
     error.add_note(f"replayed from {playback.place}")
+    error.__dict__[EXTENSION] = dict(playback.said)  # an answer says it in its extensions; an error has none
     return error

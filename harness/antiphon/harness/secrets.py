@@ -1,8 +1,7 @@
 """Finds credentials in an exchange before it is written; a hit stops the write and names the place.
 
-Looked for: every value handed in, every value of a credential header of this very request, and the
-shapes that keys have. Looked in: URL, headers, and bodies as text, as JSON strings (through escapes),
-and as the pieces of a stream joined per field (through a key cut in two by chunking).
+Looked for: every value handed in, every value of a credential header of this very request, the shapes that
+keys have, and text that looks random where a key may stand. Where it is looked for is `readings`.
 """
 
 from __future__ import annotations
@@ -11,36 +10,23 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-from antiphon.harness import jsonbody
+from antiphon.harness.entropy import fingerprint, suspects
 from antiphon.harness.interaction import Headers, Interaction
+from antiphon.harness.keyshapes import KEY_SHAPES
+from antiphon.harness.readings import readings
 
 MIN_LENGTH: Final = 8
 """Shorter values, such as the dummy key 'ollama' of a local server, would be found in any text."""
 
-_START: Final = r"(?<![A-Za-z0-9_+\-])"
-# Shapes as the providers print them. A digit is asked for where words joined by hyphens could match.
-KEY_SHAPES: Final[dict[str, str]] = {
-    "sk-...": _START + r"sk-(?=[A-Za-z0-9_\-]*[0-9])[A-Za-z0-9_\-]{20,}",
-    "AIza...": _START + r"AIza[0-9A-Za-z_\-]{35}",
-    "gsk_...": _START + r"gsk_[A-Za-z0-9]{20,}",
-    "xai-...": _START + r"xai-[A-Za-z0-9]{20,}",
-    "pplx-...": _START + r"pplx-[A-Za-z0-9]{20,}",
-    "csk-...": _START + r"csk-[a-z0-9]{20,}",
-    "hf_...": _START + r"hf_[A-Za-z0-9]{30,}",
-    "nvapi-...": _START + r"nvapi-[A-Za-z0-9_\-]{20,}",
-    "GitHub token": _START + r"(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{30,})",
-    "Google OAuth token": _START + r"ya29\.[A-Za-z0-9_\-]{20,}",
-    "AWS access key": _START + r"(?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])",
-    "AWS signature": r"X-Amz-(?:Signature|Security-Token)=[A-Za-z0-9%/+]{20,}",
-    "JWT": _START + r"eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}",
-    "bearer token": r"(?i:bearer)\s+(?=[A-Za-z0-9_\-.~+/]*[0-9])[A-Za-z0-9_\-.~+/]{20,}=*",
-    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-}
-_SHAPES: Final = re.compile("|".join(KEY_SHAPES.values()))
+_SHAPES: Final = tuple((shape.hints, re.compile(shape.pattern)) for shape in KEY_SHAPES.values())
 _CREDENTIAL_NAME: Final = re.compile(r"auth|key|token|secret|cookie|credential|signature|password", re.I)
+ACCEPTED_NAME: Final = ".antiphon-accepted"
+_MASK: Final = "redacted-"
 _MAX_PLACES: Final = 20
 _MAX_PLACE: Final = 200
 
@@ -56,32 +42,102 @@ def credential_values(headers: Iterable[tuple[str, str]]) -> list[str]:
 
 
 class SecretScanner:
-    """Looks for the given values, in any usual spelling, and for the shapes of keys."""
+    """Looks for the given values, in any usual spelling, for the shapes of keys, and for what looks random.
 
-    def __init__(self, values: Iterable[str] = ()) -> None:
+    `accepted` are fingerprints (`entropy.fingerprint`) of texts that look random and are no secret; a value
+    that was handed in or has the shape of a key can't be accepted.
+    """
+
+    def __init__(self, values: Iterable[str] = (), *, accepted: Iterable[str] = ()) -> None:
         spelled = {form for value in values if len(value) >= MIN_LENGTH for form in _spellings(value)}
         self._values = sorted(spelled, key=len, reverse=True)
+        self._accepted = frozenset(accepted)
 
     def holds(self, text: str) -> bool:
-        """Whether the text holds a credential."""
-        return any(value in text for value in self._values) or _SHAPES.search(text) is not None
+        """Whether the text holds a given value or the shape of a key."""
+        return any(value in text for value in self._values) or any(p.search(text) for p in _apt(text))
 
     def redact(self, text: str) -> str:
-        """Return the text with every credential replaced by `[redacted]`."""
+        """Return the text with every given value and every shape of a key replaced by `[redacted]`."""
         for value in self._values:
             text = text.replace(value, "[redacted]")
-        return _SHAPES.sub("[redacted]", text)
+        for pattern in _apt(text):
+            text = pattern.sub("[redacted]", text)
+        return text
 
     def places(self, interaction: Interaction) -> list[str]:
-        """Return where an exchange holds credentials, at most 20 places, never the values."""
+        """Return where an exchange holds credentials, at most 20 places, never the values.
+
+        A place where something only looks random ends with its fingerprint.
+        """
         found: dict[str, None] = {}
-        for place, text in _readings(interaction):
-            if self.holds(text):
-                found[_printable(self.redact(place))] = None
-                if len(found) == _MAX_PLACES:
-                    break
+        for reading in readings(interaction):
+            place = _printable(self.redact(reading.place))
+            if self.holds(reading.text):
+                found[place] = None
+            elif reading.single:
+                for text in suspects(reading.path, reading.text):
+                    if fingerprint(text) not in self._accepted:
+                        found[f"{place} (looks random: {fingerprint(text)})"] = None
+            if len(found) >= _MAX_PLACES:
+                break
         # The raw text of a body says no more than a path inside it does.
         return [p for p in found if not any(q.startswith(f"{p} ") for q in found)]
+
+    def scrub(self, interaction: Interaction) -> Interaction:
+        """Return an exchange with every given value and key shape that stands in it as it is masked.
+
+        A mask has its credential's length in bytes, and nothing else changes: chunks, ids, content types
+        and content-length stay true. What is spelled so that it can't be masked in place (escaped, or cut in
+        two by a stream) stays, and `places` still names it.
+        """
+        asked, answer = interaction.request, interaction.answer
+        return Interaction(
+            request=replace(
+                asked, url=self._masked(asked.url), headers=self._all(asked.headers), body=self._bytes(asked.body)
+            ),
+            answer=replace(
+                answer,
+                headers=self._all(answer.headers),
+                trailers=self._all(answer.trailers),
+                body=self._bytes(answer.body),
+            ),
+        )
+
+    def _all(self, headers: Headers) -> Headers:
+        return tuple((name, self._masked(value)) for name, value in headers)
+
+    def _bytes(self, body: bytes) -> bytes:
+        text = body.decode("utf-8", "surrogateescape")
+        return self._masked(text).encode("utf-8", "surrogateescape")
+
+    def _masked(self, text: str) -> str:
+        for value in self._values:
+            text = text.replace(value, _mask(value))
+        for pattern in _apt(text):
+            text = pattern.sub(lambda match: _mask(match[0]), text)
+        return text
+
+
+def accepted_in(folder: Path) -> frozenset[str]:
+    """Return the fingerprints that a folder's `.antiphon-accepted` lists, one a line, `#` starting a comment."""
+    try:
+        lines = (folder / ACCEPTED_NAME).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(word for line in lines if (word := line.partition("#")[0].strip()))
+
+
+def _apt(text: str) -> list[re.Pattern[str]]:
+    """Return the patterns of the shapes that a text could hold."""
+    lower = text.lower()
+    return [pattern for hints, pattern in _SHAPES if any(hint in lower for hint in hints)]
+
+
+def _mask(text: str) -> str:
+    """Return words of the same length in bytes; quotes and a line end of a cookie's match stay where they were."""
+    size = len(text.encode("utf-8", "surrogateescape"))
+    return (_MASK * (size // len(_MASK) + 1))[:size]
 
 
 def _printable(place: str) -> str:
@@ -102,54 +158,4 @@ def _spellings(value: str) -> Iterator[str]:
             yield stable.translate(_URL_SAFE)
 
 
-def _readings(interaction: Interaction) -> Iterator[tuple[str, str]]:
-    asked, answer = interaction.request, interaction.answer
-    yield "request.url", asked.url
-    yield "request.url", unquote(asked.url)
-    yield from _of_headers("request.headers", asked.headers)
-    yield from _of_body("request.body", asked.body)
-    yield "response.status", answer.reason
-    yield from _of_headers("response.headers", answer.headers)
-    yield from _of_body("response.body", answer.body)
-    if answer.failure is not None:
-        yield "response.failure", answer.failure.message
-    if answer.provenance is not None:
-        yield "provenance", " ".join(str(value) for value in (answer.provenance.scenario,) if value)
-
-
-def _of_headers(place: str, headers: Headers) -> Iterator[tuple[str, str]]:
-    for name, value in headers:
-        yield f"{place}.{name}", f"{name}: {value}"
-
-
-def _of_body(place: str, body: bytes) -> Iterator[tuple[str, str]]:
-    yield place, body.decode("utf-8", "replace")
-    try:
-        value = jsonbody.parse(body)
-    except jsonbody.NotJsonError:
-        yield from _of_lines(place, body)
-        return
-    for path, text in jsonbody.texts(value):
-        yield f"{place} at {path}", text
-
-
-def _of_lines(place: str, body: bytes) -> Iterator[tuple[str, str]]:
-    """Read server-sent events and JSON lines: each event, then each field joined over all events."""
-    joined: dict[str, list[str]] = {}
-    number = 0
-    for line in _LINE_END.split(body):
-        try:
-            value = jsonbody.parse(line.removeprefix(b"data:"))
-        except jsonbody.NotJsonError:
-            continue
-        for path, text in jsonbody.texts(value):
-            yield f"{place} at event {number}, {path}", text
-            joined.setdefault(path, []).append(text)
-        number += 1
-    for path, pieces in joined.items():
-        if len(pieces) > 1:
-            yield f"{place} at {path} joined over events", "".join(pieces)
-
-
-_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _URL_SAFE: Final = str.maketrans("+/", "-_")

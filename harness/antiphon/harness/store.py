@@ -1,46 +1,38 @@
 """A folder of cassettes as one index: a request's hash leads to its recordings without a scan.
 
-Equal requests answer in recorded order, each session by its own cursor. After the last answer the last
-one repeats, because a CI job reruns calls and a polling client asks again; `repeat=False` makes that a
-miss instead.
+Equal requests answer in recorded order, each session by its own cursor. What is in memory are handles; an exchange
+is read from its file when it is asked for, and the ones read last are kept. Where the folder is large, its index is
+kept between runs, see `index`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from antiphon.harness import cassette, files
+from antiphon.harness import cassette, files, nearest
+from antiphon.harness.catalog import Catalog, uncollected
 from antiphon.harness.errors import CassetteUnreadable
+from antiphon.harness.folder import stamp_of
+from antiphon.harness.index import ABOVE_BYTES
 from antiphon.harness.interaction import Interaction, RecordedRequest
 from antiphon.harness.matching import Matcher
+from antiphon.harness.meaning import meaning_of
 from antiphon.harness.modes import Outcome
+from antiphon.harness.sessions import Missed, Place, Session, SessionReport, Sessions, report_of
+from antiphon.harness.shelf import CACHE_BYTES, BodyCache, Recording
+from antiphon.harness.shelving import Loaded, Shelving, scenario_of
 
-_MAX_CURSORS: Final = 100_000
-"""Sessions are named by callers, so their number is bounded; the longest unused cursor goes first."""
-_COMPARED: Final = 256
-_ABSENT: Final = (0, 0)
+__all__ = ["CassetteStore", "Claim", "Nearest", "Recording"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # compared by identity: bodies are large
-class Recording:
-    """An interaction with its place: cassette name, position in it, and the key that it answers."""
-
-    cassette: str
-    position: int
-    key: str
-    endpoint: str
-    interaction: Interaction
-
-    @property
-    def label(self) -> str:
-        """The place as a person reads it, such as `openai/chat.yaml #2`."""
-        return f"{self.cassette}{files.SUFFIX} #{self.position}"
+REFRESH_SECONDS: Final = 2.0
+"""How often, at most, a miss looks for cassettes that others have written since."""
+_READS: Final = 3
+"""A file that changes while it is read is read again, not for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,47 +43,109 @@ class Nearest:
     differences: list[str]
 
 
-class CassetteStore:
-    """The recordings under one folder, loaded at first use.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The recording that a session hears next, and what to undo where it is not played after all.
 
-    `load`, `changed` and `write` block on the disk and may run in a thread; everything else belongs to the
-    event loop's thread and never blocks.
+    `used_up`: there is none left, and `recording` was the last one.
     """
 
-    def __init__(self, root: Path | str, *, matcher: Matcher | None = None) -> None:
+    recording: Recording
+    session: str
+    place: Place
+    moved: bool
+    used_up: bool = False
+
+
+class CassetteStore:
+    """The recordings under one folder, read at first use.
+
+    `index_in` is the folder where the index of a large cassette folder is kept between runs; "cache" is the user's
+    cache, None keeps none. `cache_bytes` bounds the exchanges held in memory.
+
+    `load`, `refresh`, `fetch`, `nearest` and `write` block on the disk, so an event loop calls them in a thread; the
+    others never block. A store may be shared between threads and event loops.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        *,
+        matcher: Matcher | None = None,
+        index_in: Path | str | Literal["cache"] | None = "cache",
+        index_above: int = ABOVE_BYTES,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
         self.root = Path(root)
-        self.matcher = matcher or Matcher()
-        self._by_name: dict[str, tuple[Recording, ...]] = {}
-        self._by_key: dict[str, list[Recording]] = {}
-        self._by_endpoint: dict[str, dict[Recording, None]] = {}
-        self._stamps: dict[str, tuple[int, int]] = {}
-        self._cursors: OrderedDict[tuple[str, str, str, bool], int] = OrderedDict()
+        self._shelving = Shelving(
+            self.root,
+            matcher or Matcher(),
+            self._required,
+            index_in=index_in,
+            index_above=index_above,
+            keep_bytes=cache_bytes,
+        )
+        self._catalog = Catalog()
+        self._bodies = BodyCache(cache_bytes)
+        self._sessions = Sessions()
         self._loaded = False
-        self._loading = threading.Lock()
+        self._looked = float("-inf")
+        self._disk = threading.RLock()
+        """Held by whoever reads or writes the folder; always taken before `_memory`."""
+        self._memory = threading.RLock()
+        """Held for moments, by whoever reads or changes what is in memory."""
 
     @property
     def loaded(self) -> bool:
         """Whether the folder has been read."""
         return self._loaded
 
+    @property
+    def matcher(self) -> Matcher:
+        """The rules of the folder for recordings that no override names; raises CassetteUnreadable."""
+        return self._shelving.matching.base
+
     def __len__(self) -> int:
-        return sum(len(recordings) for recordings in self._by_name.values())
+        with self._memory:
+            return len(self._catalog)
 
     def __iter__(self) -> Iterator[Recording]:
-        return chain.from_iterable(self._by_name[name] for name in sorted(self._by_name))
+        with self._memory:
+            return iter(self._catalog)
 
     def load(self) -> None:
-        """Read the folder now; raises CassetteUnreadable, and then nothing counts as loaded.
+        """Read the folder, unless that is done; raises CassetteUnreadable, and then nothing counts as loaded.
 
         A missing folder is an empty one: the first recording makes it.
         """
-        with self._loading:
-            if self._loaded:
-                return
-            read = {name: self._read(name, path) for name, path in files.found(self.root).items()}
-            for name, recordings in read.items():
-                self._install(name, recordings)
-            self._loaded = True
+        with self._disk:
+            if not self._loaded:
+                self._install(self._shelving.scan(self._catalog.shelves, recall=True))
+                self._looked = time.monotonic()
+                self._loaded = True
+
+    def refresh(self) -> bool:
+        """Read what has changed in the folder, at most every REFRESH_SECONDS; whether anything has.
+
+        Raises CassetteUnreadable.
+        """
+        with self._disk:
+            if not self._loaded or time.monotonic() - self._looked < REFRESH_SECONDS:
+                return False
+            changes = self._shelving.scan(self._catalog.shelves, recall=False)
+            self._looked = time.monotonic()
+            self._install(changes)
+            return bool(changes)
+
+    def reread(self, name: str) -> bool:
+        """Read one cassette if another process has changed it; whether it has. Raises CassetteUnreadable."""
+        with self._disk:
+            shelf = self._catalog.shelves.get(name)
+            known = shelf.stamp if shelf is not None else None
+            if not self._loaded or stamp_of(files.path_of(self.root, name)) == known:
+                return False
+            self._install({name: self._shelving.read(name)})
+            return True
 
     def take(
         self,
@@ -102,133 +156,202 @@ class CassetteStore:
         repeat: bool,
         whole: bool = False,
     ) -> Recording | None:
-        """Return the session's next recording for a request and move its cursor; None is a miss.
+        """Return the session's next recording for a request and move its cursor; None is a miss. See `claim`."""
+        claim = self.claim(request, session=session, cassette_name=cassette_name, repeat=repeat, whole=whole)
+        return None if claim is None or claim.used_up else claim.recording
 
-        `cassette_name` narrows to one cassette, by full name or by its last part. `whole` passes over
-        recordings whose caller left: they are no answer of the provider.
+    def claim(
+        self,
+        request: RecordedRequest,
+        *,
+        session: str,
+        cassette_name: str | None,
+        repeat: bool,
+        whole: bool = False,
+    ) -> Claim | None:
+        """Take the session's next recording for a request and move its cursor; None where there never was one.
+
+        `cassette_name` narrows to one cassette, by full name or by its last part. With `repeat` the last recording
+        answers again when all are used up. `whole` passes over recordings whose caller left: they are no answer of
+        the provider.
         """
-        key = self.matcher.key(request)
-        equal = [r for r in self._by_key.get(key, ()) if _within(r, cassette_name, whole=whole)]
-        place = (session, cassette_name or "", key, whole)
-        cursor = self._cursors.get(place, 0)
-        if cursor >= len(equal):
-            if not equal or not repeat:
+        said = meaning_of(request)
+        with self._memory:
+            names = self._catalog.named(cassette_name)
+            state = self._sessions.find(session)
+            upcoming: list[tuple[Recording, Place]] = []
+            heard: list[tuple[Recording, Place]] = []
+            for matcher in self._catalog.matchers:
+                bucket = self._catalog.equal(matcher.key(request, said))
+                last = bucket.last(names, whole=whole) if bucket is not None else None
+                if bucket is None or last is None:
+                    continue
+                place = (cassette_name or "", last.key, whole)
+                recording = bucket.pick(state.cursors.get(place, 0), names, whole=whole)
+                if recording is not None:
+                    upcoming.append((recording, place))
+                else:
+                    heard.append((last, place))
+            if upcoming:
+                recording, place = min(upcoming, key=_order)
+                self._sessions.moved(session, place, by=1)
+            elif heard:
+                recording, place = max(heard, key=_order)
+                if not repeat:
+                    return Claim(recording=recording, session=session, place=place, moved=False, used_up=True)
+            else:
                 return None
-            return equal[-1]
-        self._cursors[place] = cursor + 1
-        self._cursors.move_to_end(place)
-        if len(self._cursors) > _MAX_CURSORS:
-            self._cursors.popitem(last=False)
-        return equal[cursor]
+            self._asked(session, cassette_name).hear(recording.cassette, recording.position)
+            return Claim(recording=recording, session=session, place=place, moved=bool(upcoming))
 
-    def forget(self, session: str) -> None:
-        """Start a session over: its equal requests answer from the first recording again."""
-        for place in [place for place in self._cursors if place[0] == session]:
-            del self._cursors[place]
+    def put_back(self, claim: Claim) -> None:
+        """Undo a claim whose recording was not played: the session hears it at its next equal request."""
+        with self._memory:
+            if claim.moved:
+                self._sessions.moved(claim.session, claim.place, by=-1)
+            self._sessions.of(claim.session).hear(claim.recording.cassette, claim.recording.position, by=-1)
 
-    def nearest(self, request: RecordedRequest, *, cassette_name: str | None = None) -> Nearest | None:
-        """Return the recording that differs in the fewest places, looking at the same endpoint first."""
-        near = self._by_endpoint.get(self.matcher.endpoint(request), {})
-        named = [r for r in near if _within(r, cassette_name)]
+    def held(self, recording: Recording) -> Interaction | None:
+        """Return an exchange if it is in memory."""
+        with self._memory:
+            return self._bodies.get(recording)
+
+    def fetch(self, recording: Recording) -> Interaction | None:
+        """Return an exchange, from its file where it must be; None where the file no longer holds it.
+
+        What the file holds instead is then known. Raises CassetteUnreadable.
+        """
+        interaction = self.held(recording)
+        if interaction is not None:
+            return interaction
+        with self._disk:
+            for _ in range(_READS):
+                shelf = self._catalog.shelves.get(recording.cassette)
+                now = self._catalog.current(recording)
+                if shelf is None or now is None or now.key != recording.key:
+                    return None
+                found = self._shelving.read_some(now, shelf)
+                with self._memory:
+                    for other, interaction in found.items():
+                        self._bodies.put(other, interaction)
+                if now in found:
+                    return found[now]
+                self._install({recording.cassette: self._shelving.read(recording.cassette)})
+            return None
+
+    def nearest(
+        self, request: RecordedRequest, *, cassette_name: str | None = None, used_up: Recording | None = None
+    ) -> Nearest | None:
+        """Return the recording that differs in the fewest places, looking at the same endpoint first.
+
+        `used_up` is the last recording of a session that has heard them all. Raises CassetteUnreadable.
+        """
+        if used_up is not None:
+            return Nearest(recording=used_up, differences=["used up in this session"])
+        matcher = self.matcher
+        endpoint = matcher.endpoint(request)
+        with self._memory:
+            names = self._catalog.named(cassette_name)
+            near = self._catalog.at(endpoint)
+            named = [recording for recording in near if names is None or recording.cassette in names]
+            candidates = named or near or tuple(self)
         best: Nearest | None = None
-        for recording in islice(named or near or self, _COMPARED):
-            found = self.matcher.differences(request, recording.interaction.request)
+        for recording in nearest.ranked(nearest.sketch_of(matcher, request), endpoint, candidates):
+            interaction = self.fetch(recording)
+            if interaction is None:  # its file has changed just now
+                continue
+            found = recording.matcher.differences(request, interaction.request)
             if best is None or len(found) < len(best.differences):
                 best = Nearest(recording=recording, differences=found)
-        if best is not None and not best.differences:  # equal, so only the name or the order ruled it out
-            why = f"cassette: {cassette_name!r} was asked for" if cassette_name else "used up in this session"
+        if best is not None and not best.differences:  # equal, so only the name ruled it out
+            why = f"cassette: {cassette_name!r} was asked for" if cassette_name else "it was recorded just now"
             return Nearest(recording=best.recording, differences=[why])
         return best
 
-    def changed(self, name: str) -> tuple[Recording, ...] | None:
-        """Return one cassette's recordings for `adopt` if another process has changed it, else None.
+    def missed(self, session: str, missed: Missed, *, cassette_name: str | None = None) -> None:
+        """Remember a miss of a session for its report."""
+        with self._memory:
+            self._asked(session, cassette_name).miss(missed)
 
-        Blocks on the disk. Raises CassetteUnreadable.
+    def sessions(self) -> list[str]:
+        """Return the names of the sessions that are known, the longest unused first."""
+        with self._memory:
+            return list(self._sessions)
+
+    def report(self, session: str, *, cassettes: Collection[str] | None = None) -> SessionReport:
+        """Return what a session has heard, left over and missed.
+
+        Left over is what it did not hear of `cassettes` (full names or last parts), else of those that it asked for
+        by name, else of those that it heard anything of.
         """
-        path = files.path_of(self.root, name)
-        if not self._loaded or self._stamps.get(name, _ABSENT) == _stamp(path):
-            return None
-        return self._read(name, path) if path.exists() else ()
+        with self._memory:
+            state = self._sessions.find(session)
+            asked = cassettes if cassettes is not None else state.named
+            names = {full for name in asked for full in self._catalog.named(name) or ()}
+            if cassettes is None and not state.named:
+                names = {name for name, _ in state.used}
+            unused = [
+                (recording.cassette, recording.position)
+                for name in sorted(names & self._catalog.shelves.keys())
+                for recording in self._catalog.shelves[name].recordings
+                if (recording.cassette, recording.position) not in state.used
+            ]
+            return report_of(session, state, unused)
 
-    def write(self, name: str, interaction: Interaction, *, replace: bool) -> tuple[Recording, ...]:
+    def forget(self, session: str) -> None:
+        """Start a session over: its equal requests answer from the first recording again."""
+        with self._memory:
+            self._sessions.forget(session)
+
+    def write(self, name: str, interaction: Interaction, *, replace: bool) -> None:
         """Add an interaction to a cassette file; with `replace`, in place of its equal requests.
 
-        Takes the folder's lock, reads the file as it is now and writes it whole. Returns the file's
-        recordings for `adopt`. Raises CassetteUnreadable, RecordingRefused or OSError; the file is then
-        as it was.
+        Takes the folder's lock, reads the file as it is now and writes it whole; the next call finds it. Raises
+        CassetteUnreadable, RecordingRefused or OSError; the file is then as it was.
         """
         path = files.path_of(self.root, name)
-        key = self.matcher.key(interaction.request)
-        with self._loading, files.locked(self.root):
-            document = cassette.Document()
-            if path.exists():
-                document = cassette.parse(path.read_bytes(), file=str(path))
-            entries = [e for e in document.entries if not self._replaced(e.interaction, key, replace=replace)]
+        matcher = self._shelving.matching.of(name, scenario_of(interaction))
+        key = matcher.key(interaction.request)
+        with self._disk, files.locked(self.root):
+            document = cassette.read(path) if path.exists() else cassette.Document()
+            entries = [
+                entry
+                for entry in document.entries
+                if not (replace or entry.interaction.answer.outcome is Outcome.CANCELLED)
+                or matcher.key(entry.interaction.request) != key
+            ]
             at = len(entries)
             if len(entries) < len(document.entries):  # take the old one's place: a short diff
                 at = next(i for i, e in enumerate(document.entries) if i == at or e is not entries[i])
             entries.insert(at, cassette.entry_of(interaction))
-            document = document.with_entries(entries)
-            files.replace_file(path, cassette.render(document, file=str(path)))
-            self._stamps[name] = _stamp(path)
-        return self._recordings(name, document.interactions)
+            cassette.save(path, document.with_entries(entries))
+            if self._loaded:
+                self._install({name: self._shelving.read(name)})
 
-    def adopt(self, name: str, recordings: tuple[Recording, ...]) -> None:
-        """Index what `write` or `changed` returned, so that the next call finds it."""
-        if self._loaded:
-            self._install(name, recordings)
+    def _required(self, recording: Recording) -> Interaction:
+        interaction = self.fetch(recording)
+        if interaction is None:
+            path = self._shelving.path(recording.cassette)
+            raise CassetteUnreadable(str(path), f"recording #{recording.position} was changed while it was in use")
+        return interaction
 
-    def _replaced(self, old: Interaction, key: str, *, replace: bool) -> bool:
-        gone = replace or old.answer.outcome is Outcome.CANCELLED
-        return gone and self.matcher.key(old.request) == key
+    def _asked(self, session: str, cassette_name: str | None) -> Session:
+        state = self._sessions.of(session)
+        if cassette_name is not None:
+            state.name(cassette_name)
+        return state
 
-    def _read(self, name: str, path: Path) -> tuple[Recording, ...]:
-        try:
-            if path.stat().st_size > cassette.MAX_BYTES:
-                raise CassetteUnreadable(str(path), f"it is larger than {cassette.MAX_BYTES} bytes")
-            self._stamps[name] = _stamp(path)
-            content = path.read_bytes()
-        except OSError as error:
-            raise CassetteUnreadable(str(path), error.strerror or "it can't be read") from error
-        return self._recordings(name, cassette.parse(content, file=str(path)).interactions)
-
-    def _recordings(self, name: str, interactions: Iterable[Interaction]) -> tuple[Recording, ...]:
-        return tuple(
-            Recording(
-                cassette=name,
-                position=position,
-                key=self.matcher.key(interaction.request),
-                endpoint=self.matcher.endpoint(interaction.request),
-                interaction=interaction,
-            )
-            for position, interaction in enumerate(interactions)
-        )
-
-    def _install(self, name: str, recordings: tuple[Recording, ...]) -> None:
-        touched = set()
-        for old in self._by_name.pop(name, ()):
-            touched.add(old.key)
-            self._by_endpoint[old.endpoint].pop(old, None)
-        for key in touched:
-            self._by_key[key] = [r for r in self._by_key[key] if r.cassette != name]
-        for new in recordings:
-            self._by_key.setdefault(new.key, []).append(new)
-            self._by_endpoint.setdefault(new.endpoint, {})[new] = None
-        for key in {new.key for new in recordings}:
-            self._by_key[key].sort(key=lambda r: (r.cassette, r.position))
-        self._by_name[name] = recordings
+    def _install(self, changes: Mapping[str, Loaded | None]) -> None:
+        """Put what was read in place of what was known."""
+        with self._memory, uncollected():
+            shelves = {name: loaded.shelf if loaded is not None else None for name, loaded in changes.items()}
+            for recording in self._catalog.install(shelves):
+                self._bodies.drop(recording)
+            for loaded in changes.values():
+                if loaded is not None:
+                    for recording, interaction in zip(loaded.shelf.recordings, loaded.interactions, strict=False):
+                        self._bodies.put(recording, interaction)
 
 
-def _within(recording: Recording, cassette_name: str | None, *, whole: bool = False) -> bool:
-    if whole and recording.interaction.answer.outcome is Outcome.CANCELLED:
-        return False
-    return cassette_name is None or f"/{recording.cassette}".endswith(f"/{cassette_name}")
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Return what changes when a file is written."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return _ABSENT
-    return (status.st_mtime_ns, status.st_size)
+def _order(found: tuple[Recording, Place]) -> tuple[str, int]:
+    return found[0].cassette, found[0].position

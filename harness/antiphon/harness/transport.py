@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,16 +16,21 @@ from typing import Final
 import httpx
 
 from antiphon.harness import files, replay
-from antiphon.harness.errors import BadRecordingCall, HarnessError, RecordingMissing
-from antiphon.harness.interaction import RecordedRequest, grouped
+from antiphon.harness.chunking import Chunking, chunking_of
+from antiphon.harness.errors import BadRecordingCall, HarnessError, RecordingMissing, RecordingUsedUp
+from antiphon.harness.interaction import Interaction, RecordedRequest, grouped
 from antiphon.harness.modes import EXTENSION, Mode, RecordingCall
 from antiphon.harness.playback import AnswerSource, Playback, Shaper, of_recording
 from antiphon.harness.recorder import Recorder, Take
 from antiphon.harness.recording import DECODABLE, RecordingStream
 from antiphon.harness.secrets import SecretScanner, credential_values
-from antiphon.harness.store import CassetteStore, Recording
+from antiphon.harness.sessions import Missed
+from antiphon.harness.store import CassetteStore, Claim
+from antiphon.harness.trailers import keeping_trailers
 
 _SHOWN: Final = 300
+_ATTEMPTS: Final = 3
+"""A file can change between the lookup and the read of its recording; not again and again."""
 _ENCODINGS: Final = frozenset({*DECODABLE, "identity"})
 
 
@@ -36,8 +41,11 @@ class CassetteTransport(httpx.AsyncBaseTransport):
     that brings none in `request.extensions["antiphon"]`; its mode is replay unless given. `allowed` limits
     the modes that a call may choose. `inner` sends live requests (made when first needed; replay alone
     needs none). `secrets` are credentials that must never be written, or a function that returns them.
-    Where a call may be replayed, `sources` are asked before the cassettes, and `shapers` in their order
-    change what is played.
+    `repeat` says whether the last equal recording answers again once all are used up; by default it does
+    outside of sessions, because who names a session wants to hear each recording once, and in mode
+    record-on-miss, because nothing should be paid for twice. Where a call may be
+    replayed, `sources` are asked before the cassettes, and `shapers` in their order change what is played;
+    the chunking that a call asks for comes after them.
     """
 
     def __init__(
@@ -48,13 +56,13 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         default: RecordingCall | None = None,
         allowed: Collection[Mode] = tuple(Mode),
         secrets: Sequence[str] | Callable[[], Iterable[str]] = (),
-        repeat: bool = True,
+        repeat: bool | None = None,
         recorder: Recorder | None = None,
         sources: Sequence[AnswerSource] = (),
         shapers: Sequence[Shaper] = (),
     ) -> None:
         self._store = store if isinstance(store, CassetteStore) else CassetteStore(store)
-        self._inner = inner
+        self._inner = keeping_trailers(inner) if isinstance(inner, httpx.AsyncHTTPTransport) else inner
         own = RecordingCall(mode=Mode.REPLAY, session="", pace=1.0)
         self._default = (default or RecordingCall()).over(own)
         self._allowed = frozenset(allowed)
@@ -62,7 +70,7 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         self._repeat = repeat
         self._recorder = recorder or Recorder(self._store, secrets=self._secrets)
         self._sources = tuple(sources)
-        self._shapers = tuple(shapers)
+        self._shapers = (*shapers, Chunking())
 
     @property
     def store(self) -> CassetteStore:
@@ -111,6 +119,10 @@ class CassetteTransport(httpx.AsyncBaseTransport):
             call = replace(call, cassette=files.checked_name(call.cassette))
         if call.provider is not None:
             files.checked_name(call.provider)
+        if call.chunking is not None:
+            chunking_of(call.chunking)
+        if asked.fault is not None and call.mode in (Mode.LIVE, Mode.RECORD):
+            raise BadRecordingCall(f"a fault can't happen to a call in mode {call.mode}; replay it")
         return call
 
     def _modes(self) -> str:
@@ -120,50 +132,84 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         for source in self._sources:
             playback = await source.answer(asked, call)
             if playback is not None:
-                return await self._play(playback, request, asked, call)
+                return await self._play(self._shaped(playback, asked, call), request, call)
         if not self._store.loaded:
             await asyncio.to_thread(self._store.load)
-        recording = self._take(asked, call)
-        if recording is None and call.mode is Mode.RECORD_ON_MISS:
+        found = await self._found(asked, call)
+        if call.mode is Mode.RECORD_ON_MISS and not isinstance(found, _Found):
             take = self._recorder.take(asked, request.headers, call, rerecord=False)
             # Another process may have recorded it by now.
-            changed = await asyncio.to_thread(self._store.changed, take.cassette)
-            if changed is not None:
-                self._store.adopt(take.cassette, changed)
-                recording = self._take(asked, call)
-            if recording is None:
+            if await asyncio.to_thread(self._store.reread, take.cassette):
+                found = await self._found(asked, call)
+            if not isinstance(found, _Found):
                 return await self._record(request, take)
-        if recording is None:
-            raise self._missing(asked, call)
-        return await self._play(of_recording(recording), request, asked, call)
+        elif not isinstance(found, _Found) and await asyncio.to_thread(self._store.refresh):
+            found = await self._found(asked, call)
+        if not isinstance(found, _Found):
+            raise await asyncio.to_thread(self._missing, asked, call, found)
+        try:
+            playback = self._shaped(of_recording(found.claim.recording, found.interaction), asked, call)
+        except Exception:  # a fault that cannot happen here, words that cannot be read, or another's broken shaper
+            self._store.put_back(found.claim)
+            raise
+        if playback.said.get("synthetic"):  # a fault stood in: the recording is for the retry
+            self._store.put_back(found.claim)
+        return await self._play(playback, request, call)
 
-    async def _play(
-        self, playback: Playback, request: httpx.Request, asked: RecordedRequest, call: RecordingCall
-    ) -> httpx.Response:
+    def _shaped(self, playback: Playback, asked: RecordedRequest, call: RecordingCall) -> Playback:
         for shaper in self._shapers:
             playback = shaper.shape(playback, asked, call)
-        return await replay.play(playback, request, pace=call.pace if call.pace is not None else 1.0)
+        return playback
 
-    def _take(self, asked: RecordedRequest, call: RecordingCall) -> Recording | None:
-        return self._store.take(
-            asked,
-            session=call.session or "",
-            cassette_name=call.cassette,
-            repeat=self._repeat if call.repeat is None else call.repeat,
-            whole=call.mode is Mode.RECORD_ON_MISS,
-        )
+    async def _play(self, playback: Playback, request: httpx.Request, call: RecordingCall) -> httpx.Response:
+        pace = playback.pace if playback.pace is not None else call.pace
+        return await replay.play(playback, request, pace=pace if pace is not None else 1.0)
 
-    def _missing(self, asked: RecordedRequest, call: RecordingCall) -> RecordingMissing:
+    async def _found(self, asked: RecordedRequest, call: RecordingCall) -> _Found | Claim | None:
+        """Return the recording to play with its exchange; a used up claim, or None, where there is none."""
+        repeat = call.repeat if call.repeat is not None else self._repeat
+        if repeat is None:  # a recording that is there is no miss, so nothing is paid for twice
+            repeat = not call.session or call.mode is Mode.RECORD_ON_MISS
+        for _ in range(_ATTEMPTS):
+            claim = self._store.claim(
+                asked,
+                session=call.session or "",
+                cassette_name=call.cassette,
+                repeat=repeat,
+                whole=call.mode is Mode.RECORD_ON_MISS,
+            )
+            if claim is None or claim.used_up:
+                return claim
+            interaction = self._store.held(claim.recording)
+            if interaction is None:
+                try:
+                    interaction = await asyncio.to_thread(self._store.fetch, claim.recording)
+                except BaseException:
+                    self._store.put_back(claim)
+                    raise
+            if interaction is not None:
+                return _Found(claim=claim, interaction=interaction)
+            self._store.put_back(claim)  # its file was changed just now: look again
+        return None
+
+    def _missing(self, asked: RecordedRequest, call: RecordingCall, used_up: Claim | None) -> RecordingMissing:
+        """Return the error for a miss, remembered for the session's report. Blocks on the disk."""
         scanner = SecretScanner([*self._secrets(), *credential_values(asked.headers)])
         shown = replace(asked, url=scanner.redact(asked.url), body=_redacted(asked.body, scanner))
-        near = self._store.nearest(shown, cassette_name=call.cassette)
+        last = used_up.recording if used_up is not None else None
+        near = self._store.nearest(shown, cassette_name=call.cassette, used_up=last)
         folder = f"{self._store.root}" + (f" (cassette {call.cassette})" if call.cassette else "")
-        return RecordingMissing(
+        error = (RecordingUsedUp if used_up is not None else RecordingMissing)(
             self._store.matcher.endpoint(shown)[:_SHOWN],
             folder=folder,
             nearest=near.recording.label if near is not None else "",
             differences=near.differences if near is not None else (),
         )
+        missed = Missed(
+            asked=error.asked, nearest=error.nearest, differences=tuple(error.differences), used_up=error.used_up
+        )
+        self._store.missed(call.session or "", missed, cassette_name=call.cassette)
+        return error
 
     async def _record(self, request: httpx.Request, take: Take) -> httpx.Response:
         tape = take.tape
@@ -187,8 +233,14 @@ class CassetteTransport(httpx.AsyncBaseTransport):
 
     def _live(self) -> httpx.AsyncBaseTransport:
         if self._inner is None:
-            self._inner = httpx.AsyncHTTPTransport()
+            self._inner = keeping_trailers(httpx.AsyncHTTPTransport())
         return self._inner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    claim: Claim
+    interaction: Interaction
 
 
 def _readable(request: httpx.Request, body: bytes) -> httpx.Request:

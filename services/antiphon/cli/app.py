@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from antiphon.cli import client_commands, exits, server_commands
+from antiphon.cli import (
+    cassettes_commands,
+    chaos_commands,
+    client_commands,
+    exits,
+    record_commands,
+    replay_commands,
+    server_commands,
+)
 
 app = typer.Typer(
     name="antiphon",
@@ -48,6 +56,10 @@ for command in (
     client_commands.health,
     server_commands.up,
     server_commands.serve,
+    replay_commands.replay,
+    chaos_commands.chaos,
+    record_commands.record,
+    record_commands.drift,
     server_commands.demo,
 ):
     app.command(epilog=exits.HELP)(command)
@@ -55,6 +67,7 @@ triton.command("up")(server_commands.triton_up)
 keys.command("new")(server_commands.keys_new)
 app.add_typer(triton, name="triton")
 app.add_typer(keys, name="keys")
+app.add_typer(cassettes_commands.cassettes, name="cassettes")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
@@ -11,6 +12,7 @@ from antiphon.adapter.limits import Limits
 from antiphon.adapter.providers import Providers
 from antiphon.adapter.recording import RecordingPolicy
 from antiphon.adapter.service import ProviderAdapter
+from antiphon.adapter.transport import PooledTransport
 from antiphon.adapter.upstream import Upstream
 from antiphon.cli.provider_rows import provider_rows
 from antiphon.core.auth import Auth
@@ -30,12 +32,16 @@ from antiphon.gateway.edges.guard import ConnectionLimits
 from antiphon.gateway.edges.listener import Listener
 from antiphon.gateway.routing import Router
 from antiphon.gateway.service import Gateway
+from antiphon.harness.controls import Controls
 from antiphon.harness.errors import HarnessError
+from antiphon.harness.faults import Faults
 from antiphon.harness.modes import Mode, RecordingCall
+from antiphon.harness.server.app import ReplayApp
 from antiphon.harness.store import CassetteStore
 from antiphon.harness.transport import CassetteTransport
 from antiphon.inference.service import Inference
 from antiphon.inference.triton import Triton
+from antiphon.replay.front import Front
 from antiphon.v1 import health_pb2
 
 ROLES = ("gateway", "adapter", "inference", "suite")
@@ -85,12 +91,13 @@ def layers_for(auth: Auth) -> list[Layer]:
     return [Telemetry(), auth, Validation()]
 
 
-def edges_for(settings: Settings, backend: Backend, auth: Auth) -> Listener:
-    """The HTTP edges in front of a backend, at `settings.http`."""
+def edges_for(settings: Settings, backend: Backend, auth: Auth, endpoints: ReplayApp | None = None) -> Listener:
+    """The HTTP edges in front of a backend, at `settings.http`, and the providers' own endpoints where given."""
     bounds = settings.http_bounds
     bodies = BodyLimits(in_flight=bounds.in_flight, receipt=bounds.receipt)
     connections = ConnectionLimits(connections=bounds.connections, receipt=bounds.receipt)
-    edges = Edges(backend, auth, DoorLimits(bodies=bodies))
+    limits = DoorLimits(bodies=bodies)
+    edges = Edges(backend, auth, limits) if endpoints is None else Front(endpoints, backend, auth, limits)
     return Listener(edges, listen=settings.http, limits=connections, grace=settings.grace)
 
 
@@ -114,18 +121,21 @@ def inference(settings: Settings) -> Inference:
     return Inference(Triton(settings.triton))
 
 
-def adapter(settings: Settings, environment: Mapping[str, str]) -> ProviderAdapter:
-    """The service in front of providers."""
+def adapter(
+    settings: Settings, environment: Mapping[str, str], *, transport: CassetteTransport | None = None
+) -> ProviderAdapter:
+    """The service in front of providers. `transport` is a recording one that it shares with others."""
     providers = Providers(provider_rows(settings))
     credentials = Credentials(environment)
     secrets = credentials.secrets(providers)
     for secret in secrets:
         register_secret(secret)
-    store = CassetteStore(settings.cassettes)
+    store = CassetteStore(settings.cassettes) if transport is None else transport.store
+    door = _transport(settings, store, secrets) if transport is None else transport
     return ProviderAdapter(
         providers=providers,
         credentials=credentials,
-        upstream=Upstream(_transport(settings, store, secrets), Limits(**settings.limits.model_dump())),
+        upstream=Upstream(door, Limits(**settings.limits.model_dump())),
         policy=RecordingPolicy(
             mode=settings.mode, overridable=frozenset(settings.allow_modes), recorded=_recorded(settings)
         ),
@@ -135,16 +145,37 @@ def adapter(settings: Settings, environment: Mapping[str, str]) -> ProviderAdapt
 
 def _transport(settings: Settings, store: CassetteStore, secrets: list[str]) -> httpx.AsyncBaseTransport:
     """Plain HTTP where nothing can be recorded or replayed, else the harness over it."""
-    live = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=None, max_keepalive_connections=100))
     if settings.mode == "live" and not settings.allow_modes:
-        return live
-    return CassetteTransport(
-        store,
-        inner=live,
-        default=RecordingCall(mode=Mode(settings.mode), pace=settings.pace),
-        allowed=[Mode(mode) for mode in settings.allow_modes],
-        secrets=secrets,
-    )
+        return _live()
+    return _recording(settings, store, secrets)
+
+
+def recording_transport(
+    settings: Settings, environment: Mapping[str, str], *, controls: Controls | None = None
+) -> CassetteTransport:
+    """The harness over plain HTTP, in whichever mode, for all who share its recordings and sessions. `controls` may
+    change its answers while it runs."""
+    secrets = Credentials(environment).secrets(Providers(provider_rows(settings)))
+    return _recording(settings, CassetteStore(settings.cassettes), secrets, controls)
+
+
+def _live() -> httpx.AsyncBaseTransport:
+    return PooledTransport()
+
+
+def _recording(
+    settings: Settings, store: CassetteStore, secrets: list[str], controls: Controls | None = None
+) -> CassetteTransport:
+    own: dict[str, Any] = {
+        "inner": _live(),
+        "default": RecordingCall(mode=Mode(settings.mode), pace=settings.pace),
+        "allowed": [Mode(mode) for mode in settings.allow_modes],
+        "secrets": secrets,
+    }
+    if controls is not None:
+        return controls.transport(store, **own)
+    faults = Faults()  # a caller may ask for one wherever it may be answered from recordings
+    return CassetteTransport(store, sources=[faults], shapers=[faults], **own)
 
 
 def _recorded(settings: Settings) -> frozenset[str]:

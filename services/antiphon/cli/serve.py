@@ -48,9 +48,9 @@ async def serve(role: str, settings: Settings, *, ready_file: Path | None = None
         for door in doors:
             log.info("antiphon %s serves HTTP on %s", role, door.address)
             if ready_file is not None:
-                _write_whole(http_file(ready_file), door.address)
+                write_whole(http_file(ready_file), door.address)
         if ready_file is not None:
-            _write_whole(ready_file, server.address)
+            write_whole(ready_file, server.address)
         await signalled()
         log.info("antiphon %s drains: running calls have %g s to finish", role, settings.grace)
         await server.drain()
@@ -68,7 +68,7 @@ def _watch_triton(stack: AsyncExitStack, settings: Settings, instruments: Instru
     stack.push_async_callback(stop)
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """A file that is there whole or not at all: whoever waits for it reads it at once."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")

@@ -42,10 +42,14 @@ def serve(
         from antiphon.cli.process import follow_parent
 
         follow_parent(parent)
-    import asyncio
+    from antiphon.cli import loop
 
+    loop.prepare()
     from antiphon.cli.failure import reported
+    from antiphon.cli.process import NO_EDGES, WITH_EDGES
 
+    if http and http != NO_EDGES and role.value not in WITH_EDGES:
+        raise typer.BadParameter(f"{' and '.join(WITH_EDGES)} serve HTTP, {role.value} does not", param_hint="--http")
     with reported():
         from antiphon.core.settings import load
 
@@ -65,7 +69,7 @@ def serve(
         )
         from antiphon.cli.serve import serve as run
 
-        asyncio.run(run(role.value, settings, ready_file=ready_file))
+        loop.run(run(role.value, settings, ready_file=ready_file))
 
 
 def up(
@@ -95,7 +99,7 @@ def up(
 
     options = SuiteOptions(
         listen=listen,
-        http=work.http_for(listen, http),
+        http=http,
         apart=apart,
         mode=mode.value if mode else "",
         allow_modes=tuple(each.value for each in allow_mode or ()),

@@ -42,6 +42,7 @@ def run(options: SuiteOptions, *, ready_file: Path | None = None) -> None:
     """Run the suite until SIGINT or SIGTERM (status 0), or until a part ends by itself (status 1)."""
     with reported():
         settings = load()
+        options = replace(options, http=http_for(options.listen, options.http or settings.http))
         if not options.repositories and options.triton == "start":
             options = replace(options, repositories=default_repositories())
         if not options.repositories and options.triton == "start":
