@@ -1,0 +1,1 @@
+"""Load generators: many callers at once, or one that looks at the clock."""

@@ -1,0 +1,1 @@
+"""What is measured: one file a kind of row, and a table of all."""
