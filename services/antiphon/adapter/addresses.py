@@ -22,6 +22,8 @@ def url_of(provider: Provider, path: str, model: str, values: Mapping[str, str])
 
 def filled(provider: Provider, text: str, values: Mapping[str, str]) -> str:
     """A text with `${NAME}` and `${NAME:-default}` filled in. Raises ServiceError CREDENTIALS_MISSING."""
+    if "${" not in text:
+        return text
     return VARIABLE.sub(lambda match: _value(provider, match, values), text)
 
 

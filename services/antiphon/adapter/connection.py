@@ -24,6 +24,7 @@ class Connection(asyncio.Protocol):
         self._done = done
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._poll = select.poll()
         self._parser: Any = None
         self._framed = self._in_body = self._keep_alive = False
         self._head: asyncio.Future[None] | None = None
@@ -43,14 +44,15 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        """Whether another request may be sent."""
+        """Whether another request may be sent, as far as is known."""
         transport = self._transport
-        if transport is None or transport.is_closing() or not self._complete or self._parser is not None:
-            return False
-        # The server may have closed it since the loop last looked; a request sent now would have no sure outcome.
-        poll = select.poll()
-        poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
-        return not poll.poll(0)
+        usable = transport is not None and not transport.is_closing()
+        return usable and self._complete and self._parser is None
+
+    def rested(self) -> bool:
+        """Whether another request may be sent, and the server has not closed the connection since the event loop last
+        looked: a request sent then would have no sure outcome."""
+        return self.reusable and not self._poll.poll(0)
 
     async def send(self, data: bytes) -> None:
         """Send a request and wait for the head of its answer. Raises httpx.TransportError."""
@@ -103,6 +105,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Parse."""

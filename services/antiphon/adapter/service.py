@@ -52,7 +52,7 @@ class ProviderAdapter:
         """The provider's answer."""
         provider, own = self._providers.resolve(spec.model)
         wire = self._wires[provider.name]
-        wired = wire.encode_request(_with_model(spec, own), stream=False)
+        wired = _encoded(partial(wire.encode_request, stream=False), spec, own)
         with self._observed.watch(provider), operation(call, "chat", provider=provider.name, model=own) as op:
             async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
                 _note(op, reply)
@@ -74,7 +74,7 @@ class ProviderAdapter:
     async def _events(self, spec: chat_pb2.ChatSpec, call: Call, used: usage_pb2.Usage) -> Events:
         provider, own = self._providers.resolve(spec.model)
         wire = self._wires[provider.name]
-        wired = wire.encode_request(_with_model(spec, own), stream=True)
+        wired = _encoded(partial(wire.encode_request, stream=True), spec, own)
         decoder = wire.stream_decoder()
         finish_reasons: list[str] = []
         with (
@@ -116,7 +116,7 @@ class ProviderAdapter:
                 f"{provider.name} counts no tokens before a call; the usage of an answer tells",
                 metadata={"provider": provider.name},
             )
-        wired = wire.encode_count_request(_with_model(spec, own))
+        wired = _encoded(wire.encode_count_request, spec, own)
         with self._observed.watch(provider), operation(call, "count_tokens", provider=provider.name, model=own) as op:
             async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
                 _note(op, reply)
@@ -233,18 +233,23 @@ async def _decoded(reply: OpenReply, decoder: StreamDecoder) -> Events:
         yield event
 
 
-def _with_model(spec: chat_pb2.ChatSpec, own: str) -> chat_pb2.ChatSpec:
-    renamed = chat_pb2.ChatSpec()
-    renamed.CopyFrom(spec)
-    renamed.model = own
-    return renamed
+def _encoded(encode: Callable[[chat_pb2.ChatSpec], HttpCall], spec: chat_pb2.ChatSpec, own: str) -> HttpCall:
+    """The request with the provider's own name of the model, lent to `spec` meanwhile: a conversation may be large, so
+    it is not copied for one word."""
+    asked, spec.model = spec.model, own
+    try:
+        return encode(spec)
+    finally:
+        spec.model = asked
 
 
 def _chat_fates(wire: ChatWire, spec: chat_pb2.ChatSpec, own: str, *, stream: bool) -> Sequence[chat_pb2.ParameterFate]:
     if not spec.report_parameters:
         return ()
-    encoded = partial(wire.encode_request, stream=stream)
-    return fates(_with_model(spec, own), lambda each: sent(encoded(each)), prefix="spec.")
+    renamed = chat_pb2.ChatSpec()
+    renamed.CopyFrom(spec)
+    renamed.model = own
+    return fates(renamed, lambda each: sent(wire.encode_request(each, stream=stream)), prefix="spec.")
 
 
 def _note(op: Operation, reply: OpenReply) -> None:

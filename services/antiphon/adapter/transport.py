@@ -71,7 +71,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
         while waiting:
             connection = waiting.pop()
-            if connection.reusable and connection.idle_since > oldest:
+            if connection.idle_since > oldest and connection.rested():
                 return connection
             connection.close()
         return None

@@ -74,7 +74,11 @@ class Call:
     @classmethod
     def received(cls, metadata: Iterable[tuple[str, str | bytes]], remaining: float | None) -> Self:
         """The call that a server got: its metadata, and the seconds its client still waits."""
-        kept = {key: value for key, value in metadata if isinstance(value, str) and HANDED_ON.fullmatch(key)}
+        kept = {
+            key: value
+            for key, value in metadata
+            if key.startswith(SAID) and isinstance(value, str) and HANDED_ON.fullmatch(key)
+        }
         deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
         return cls(deadline=deadline, metadata=kept)
 

@@ -20,6 +20,7 @@ from antiphon.wire.openai_chat.plain_answer import lift_plain
 from antiphon.wire.openai_chat.plain_usage import lift_plain as lift_plain_usage
 from antiphon.wire.openai_chat.quirks import Quirks
 from antiphon.wire.openai_chat.response import lift_any
+from antiphon.wire.openai_chat.stream import ChatStreamDecoder
 from antiphon.wire.openai_chat.usage import lift_usage_by_search, lower_usage, lower_usage_by_search
 from tests.laws.recordings import Folder, default_folder
 
@@ -218,6 +219,85 @@ def test_a_message_is_written_alike_both_ways(direction: str, message: content_p
     assert written == messages_module.lower_any(message, direction, quirks, "m", general)
     warn = chat_pb2.UNSUPPORTED_POLICY_WARN
     assert fast.settle(warn) == general.settle(warn)
+
+
+def delta(**fields: Any) -> dict[str, Any]:
+    choice = {"index": 0, "delta": {"content": "x"}, "logprobs": None, "finish_reason": None}
+    frame = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "system_fingerprint": "f"}
+    return {**frame, "choices": [choice], "usage": None, **fields}
+
+
+DELTAS = st.sampled_from(
+    ["a", " b", 'say "hi"', "back\\slash", "\n", "\u2028", "\U0001f600", '"content":"', '"', "\\", ""]
+)
+ODDITIES: list[Any] = [
+    {"id": "other"}, {"model": "n"}, {"system_fingerprint": "g"}, {"service_tier": "flex"}, {"obfuscation": "zz"},
+    {"x": 1}, {"x": True}, {"usage": {"prompt_tokens": 1}}, {"choices": []},
+]  # fmt: skip
+CHOICES: list[Any] = [
+    {"index": 1}, {"logprobs": {"content": []}}, {"delta": {"content": "y", "role": "assistant"}}, {"text": "x"},
+    {"delta": {"reasoning_content": "r"}}, {"delta": {"content": None}}, {"delta": {"content": ["p"]}}, {"index": None},
+    {"delta": {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}},
+]  # fmt: skip
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> bytes:
+    chunks = []
+    spaced, ascii_only = draw(st.booleans()), draw(st.booleans())
+    for _ in range(draw(st.integers(1, 12))):
+        chunk = delta()
+        chunk["choices"][0]["delta"] = {"content": draw(DELTAS)}
+        if draw(st.integers(0, 4)) == 0:
+            chunk |= draw(st.sampled_from(ODDITIES))
+        if chunk["choices"] and draw(st.integers(0, 4)) == 0:
+            chunk["choices"][0] |= draw(st.sampled_from(CHOICES))
+        chunks.append(chunk)
+    end = delta(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
+    separators = None if spaced else (",", ":")
+    texts = [json.dumps(each, ensure_ascii=ascii_only, separators=separators) for each in (*chunks, end)]
+    name = "event: message\n" if draw(st.integers(0, 9)) == 0 else ""
+    return "".join(f"{name}data: {text}\n\n" for text in (*texts, "[DONE]")).encode()
+
+
+def decoded(stream: bytes) -> Any:
+    decoder = ChatStreamDecoder()
+    try:
+        return decoder.feed(stream) + decoder.close()
+    except ServiceError as error:
+        return error.reason
+
+
+@settings(max_examples=3000, deadline=None)
+@given(streams())
+def test_a_stream_reads_alike_whether_chunks_are_parsed_or_recognised(stream: bytes) -> None:
+    fast = decoded(stream)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ChatStreamDecoder, "_take_repeated", lambda self, event: False)
+        parsed = decoded(stream)
+        patch.setattr(
+            ChatStreamDecoder, "_take_text", lambda self, chunk, event: chunk.pop("obfuscation", None) and False
+        )
+        general = decoded(stream)
+    assert fast == parsed
+    assert fast == general
+
+
+def test_most_chunks_of_a_usual_stream_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [json.dumps(delta()).replace('"x"', f'"word {n}"') for n in range(20)]
+    seen: list[bool] = []
+    take = ChatStreamDecoder._take_text
+
+    def parsed(*given: Any) -> bool:
+        seen.append(take(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(ChatStreamDecoder, "_take_text", parsed)
+    events = ChatStreamDecoder().feed("".join(f"data: {text}\n\n" for text in texts).encode())
+    assert [event.part_delta.text for event in events if event.HasField("part_delta")] == [
+        f"word {n}" for n in range(20)
+    ]
+    assert len(seen) <= 2
 
 
 def test_recorded_answers_read_alike_both_ways() -> None:
