@@ -90,15 +90,15 @@ class Catalog:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Keep the garbage collector from walking over everything again and again while much is built at once.
+def collecting(on: bool) -> Iterator[None]:
+    """Turn the garbage collector on or off for a while.
 
-    None of it is garbage, and the walks take longer than the building. It may have been off before.
+    Off while much is built at once: none of it is garbage, and walking over it again and again takes longer than
+    building it.
     """
     was = gc.isenabled()
-    gc.disable()
+    (gc.enable if on else gc.disable)()
     try:
         yield
     finally:
-        if was:
-            gc.enable()
+        (gc.enable if was else gc.disable)()

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Final
 
 from antiphon.harness.errors import BadRecordingCall
-from antiphon.harness.faults.framing import Framing, framing_of, header, spans
+from antiphon.harness.framing import Framing, framing_of, header, spans
 from antiphon.harness.interaction import Answer, Chunks, RecordedRequest
 from antiphon.harness.modes import RecordingCall
 from antiphon.harness.playback import Playback

@@ -153,8 +153,13 @@ def _line(told: Any, words: list[str]) -> Line:
         scenario=None if scenario is None else _text(scenario),
         cancelled=bool(cancelled),
         sketch=bytes.fromhex(sketch),
-        span=(span[0], span[1]) if _numbers(span, 2 if span else 0) else None,
+        span=_span(span) if span else None,
     )
+
+
+def _span(values: list[Any]) -> tuple[int, int]:
+    start, end = _numbers(values, 2)
+    return start, end
 
 
 def _text(value: Any) -> str:

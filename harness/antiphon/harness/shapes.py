@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from antiphon.harness import jsonbody
-from antiphon.harness.faults import framing
+from antiphon.harness import framing, jsonbody
 
 WORD_FIELDS: Final = frozenset(
     {

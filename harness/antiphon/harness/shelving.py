@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from antiphon.harness import cassette, files, folder, rules, spans
-from antiphon.harness.catalog import uncollected
+from antiphon.harness.catalog import collecting
 from antiphon.harness.errors import CassetteUnreadable
 from antiphon.harness.index import IndexFile, Line, Page, default_folder
 from antiphon.harness.interaction import Interaction
@@ -71,13 +72,15 @@ class Shelving:
         large = sum(stamp.size for stamp in found.values()) > self._index_above
         kept = self._kept() if large and self._index_in is not None else None
         unseen = [name for name, stamp in found.items() if not self._same(name, stamp, shelves.get(name))]
-        with uncollected():
-            pages = kept.read() if kept is not None and recall else {}
-            changes = {name: self._recalled(name, found[name], pages.get(name)) for name in unseen}
+        pages = kept.read() if kept is not None and recall else {}
+        changes = {name: self._recalled(name, found[name], pages.get(name)) for name in unseen}
         outdated = any(changes[name] is None or pages[name].stamp != found[name] for name in unseen)
         room = self._keep_bytes
-        for name in unseen:
-            if changes[name] is None:
+        unread = [name for name in unseen if changes[name] is None]
+        with (
+            collecting(True) if unread else nullcontext()
+        ):  # the caller may have turned it off, and YAML leaves garbage
+            for name in unread:
                 read = self.read(name)
                 room -= found[name].size
                 changes[name] = read if read is None or room >= 0 else replace(read, interactions=())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from antiphon.harness import cassette, files, nearest
-from antiphon.harness.catalog import Catalog, uncollected
+from antiphon.harness.catalog import Catalog, collecting
 from antiphon.harness.errors import CassetteUnreadable
 from antiphon.harness.folder import stamp_of
 from antiphon.harness.index import ABOVE_BYTES
@@ -120,7 +120,8 @@ class CassetteStore:
         """
         with self._disk:
             if not self._loaded:
-                self._install(self._shelving.scan(self._catalog.shelves, recall=True))
+                with collecting(False):
+                    self._install(self._shelving.scan(self._catalog.shelves, recall=True))
                 self._looked = time.monotonic()
                 self._loaded = True
 
@@ -343,7 +344,7 @@ class CassetteStore:
 
     def _install(self, changes: Mapping[str, Loaded | None]) -> None:
         """Put what was read in place of what was known."""
-        with self._memory, uncollected():
+        with self._memory:
             shelves = {name: loaded.shelf if loaded is not None else None for name, loaded in changes.items()}
             for recording in self._catalog.install(shelves):
                 self._bodies.drop(recording)

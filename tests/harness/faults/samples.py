@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from antiphon.harness import Answer, RecordedRequest
-from antiphon.harness.faults.framing import frame, frame_headers
+from antiphon.harness.framing import frame, frame_headers
 
 SSE = "text/event-stream"
 JSON = "application/json"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from antiphon.harness import Answer, BadRecordingCall, Outcome
 from antiphon.harness.faults import DIALECTS, KINDS, FaultNotApplicable, dialect_of, fault_of
-from antiphon.harness.faults.framing import framing_of, header, payload, spans
+from antiphon.harness.framing import framing_of, header, payload, spans
 from tests.harness.faults.samples import STREAMS, URLS, asked, stream, whole
 
 EACH = pytest.mark.parametrize("provider", STREAMS)

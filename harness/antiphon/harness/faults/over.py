@@ -9,7 +9,9 @@ from typing import Any
 from antiphon.harness.faults import edits
 from antiphon.harness.faults.arguments import truncated
 from antiphon.harness.faults.dialects import dialect_of
-from antiphon.harness.faults.framing import (
+from antiphon.harness.faults.pattern import found_in
+from antiphon.harness.faults.words import FaultNotApplicable
+from antiphon.harness.framing import (
     Framing,
     Span,
     frame,
@@ -19,8 +21,6 @@ from antiphon.harness.faults.framing import (
     spans,
     with_payload,
 )
-from antiphon.harness.faults.pattern import found_in
-from antiphon.harness.faults.words import FaultNotApplicable
 from antiphon.harness.interaction import Answer, RecordedRequest
 
 Settings = dict[str, Any]

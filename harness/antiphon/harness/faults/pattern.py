@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from antiphon.harness.faults.framing import Span
+from antiphon.harness.framing import Span
 
 
 def found_in(pattern: str, body: bytes, events: list[Span]) -> list[int]:
