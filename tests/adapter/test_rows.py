@@ -159,3 +159,10 @@ async def test_embeddings_are_asked_of_providers_that_offer_them(name: str) -> N
     await service.close()
     assert caught.value.reason in (Reason.OVERLOADED, Reason.PROVIDER_UNAVAILABLE)
     assert b"words" in seen.requests[0].content
+
+
+def test_features_are_said_once_and_embeddings_by_their_wire_alone() -> None:
+    for row in BUILT_IN:
+        assert len(set(row.features)) == len(row.features), row.name
+        assert "embeddings" not in row.features, row.name
+        assert {"chat", "streaming"} <= set(row.features), row.name

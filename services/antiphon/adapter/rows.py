@@ -34,6 +34,7 @@ BUILT_IN: tuple[Provider, ...] = (
         quirks=Quirks(
             refuses=OPENAI_REFUSES, stream_usage=True, reasoning_field="", call_ids=_OPENAI_ID, provider="openai"
         ),
+        features=("chat", "streaming", "tools", "vision", "audio", "documents", "json schema", "reasoning"),
     ),
     Provider(
         name="anthropic",
@@ -44,6 +45,7 @@ BUILT_IN: tuple[Provider, ...] = (
         auth=Auth(header="x-api-key", prefix=""),
         quirks=AnthropicQuirks(base_path=""),
         default_model="claude-sonnet-4-5",
+        features=("chat", "streaming", "tools", "vision", "documents", "citations", "reasoning", "built-in tools"),
     ),
     Provider(
         name="groq",
@@ -59,6 +61,7 @@ BUILT_IN: tuple[Provider, ...] = (
             refuses=_OPEN_MODELS | _BIAS | _CACHE | _CACHE_KEYS | {"verbosity", "prediction", "messages.file"},
             provider="groq",
         ),
+        features=("chat", "streaming", "tools", "vision", "json schema", "reasoning", "built-in tools"),
     ),
     Provider(
         name="mistral",
@@ -82,6 +85,7 @@ BUILT_IN: tuple[Provider, ...] = (
             provider="mistral",
         ),
         embedding_quirks=EmbeddingQuirks(dimensions_field="output_dimension", provider="mistral"),
+        features=("chat", "streaming", "tools", "vision", "documents", "json schema", "reasoning"),
     ),
     Provider(
         name="xai",
@@ -97,6 +101,7 @@ BUILT_IN: tuple[Provider, ...] = (
             reasoning_field="reasoning_content",
             provider="xai",
         ),
+        features=("chat", "streaming", "tools", "vision", "json schema", "reasoning"),
     ),
     Provider(
         name="openrouter",
@@ -113,6 +118,7 @@ BUILT_IN: tuple[Provider, ...] = (
             annotations=True,
             provider="openrouter",
         ),
+        features=("chat", "streaming", "tools", "vision", "documents", "json schema", "reasoning", "routing"),
     ),
     Provider(
         name="perplexity",
@@ -132,6 +138,7 @@ BUILT_IN: tuple[Provider, ...] = (
         ),
         embeddings="openai_embeddings",
         embedding_quirks=EmbeddingQuirks(base64_holds=embeddings_pb2.VECTOR_ENCODING_INT8, provider="perplexity"),
+        features=("chat", "streaming", "vision", "json schema", "reasoning", "web search", "citations"),
     ),
     Provider(
         name="cerebras",
@@ -147,6 +154,7 @@ BUILT_IN: tuple[Provider, ...] = (
             refuses=_OPEN_MODELS | _CACHE | {"frequency_penalty", "presence_penalty"},
             provider="cerebras",
         ),
+        features=("chat", "streaming", "tools", "json schema", "reasoning"),
     ),
     Provider(
         name="deepseek",
@@ -163,6 +171,7 @@ BUILT_IN: tuple[Provider, ...] = (
             refuses=_OPEN_MODELS | _SEED | _CACHE | {"n", "logit_bias"},
             provider="deepseek",
         ),
+        features=("chat", "streaming", "tools", "reasoning"),
     ),
     Provider(
         name="together",
@@ -178,6 +187,7 @@ BUILT_IN: tuple[Provider, ...] = (
             reasoning_field="reasoning_content",
             provider="together",
         ),
+        features=("chat", "streaming", "tools", "vision", "json schema", "reasoning"),
     ),
     Provider(
         name="fireworks",
@@ -194,6 +204,7 @@ BUILT_IN: tuple[Provider, ...] = (
             reasoning_field="reasoning_content",
             provider="fireworks",
         ),
+        features=("chat", "streaming", "tools", "vision", "json schema", "reasoning"),
     ),
     Provider(
         name="qwen",
@@ -211,6 +222,7 @@ BUILT_IN: tuple[Provider, ...] = (
             refuses=frozenset({"min_p", "cache_control"}),
             provider="qwen",
         ),
+        features=("chat", "streaming", "tools", "vision", "reasoning"),
     ),
     Provider(
         name="ollama",
@@ -227,6 +239,7 @@ BUILT_IN: tuple[Provider, ...] = (
             refuses=_OPEN_MODELS | _CACHE,
             provider="ollama",
         ),
+        features=("chat", "streaming", "tools", "vision", "json schema", "reasoning"),
     ),
     Provider(
         name="lmstudio",
@@ -242,6 +255,7 @@ BUILT_IN: tuple[Provider, ...] = (
             reasoning_field="reasoning_content",
             provider="lmstudio",
         ),
+        features=("chat", "streaming", "tools", "vision", "json schema"),
     ),
     Provider(
         name="openai-responses",
@@ -265,7 +279,7 @@ BUILT_IN: tuple[Provider, ...] = (
         quirks=Quirks(
             refuses=OPENAI_REFUSES, stream_usage=True, reasoning_field="", call_ids=_OPENAI_ID, provider="azure"
         ),
-        features=("chat", "streaming", "tools", "vision", "json schema", "embeddings", "content filter"),
+        features=("chat", "streaming", "tools", "vision", "json schema", "content filter"),
     ),
     Provider(
         name="gemini",
@@ -287,7 +301,6 @@ BUILT_IN: tuple[Provider, ...] = (
             "documents",
             "json schema",
             "reasoning",
-            "embeddings",
         ),
     ),
     Provider(
@@ -311,7 +324,7 @@ BUILT_IN: tuple[Provider, ...] = (
         key_names=("AWS_BEARER_TOKEN_BEDROCK",),
         auth=SigV4(service="bedrock"),
         default_model="us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-        features=("chat", "streaming", "tools", "vision", "documents", "reasoning", "embeddings"),
+        features=("chat", "streaming", "tools", "vision", "documents", "reasoning"),
     ),
     Provider(
         name="cohere",
@@ -321,7 +334,7 @@ BUILT_IN: tuple[Provider, ...] = (
         models="",
         key_names=("COHERE_API_KEY", "CO_API_KEY"),
         default_model="command-a-03-2025",
-        features=("chat", "streaming", "tools", "citations", "json schema", "embeddings"),
+        features=("chat", "streaming", "tools", "citations", "json schema"),
     ),
     Provider(
         name="huggingface",
@@ -336,6 +349,7 @@ BUILT_IN: tuple[Provider, ...] = (
             reasoning_field="reasoning_content",
             provider="huggingface",
         ),
+        features=("chat", "streaming", "tools", "vision", "json schema"),
     ),
     Provider(
         name="ollama-native",
@@ -346,7 +360,7 @@ BUILT_IN: tuple[Provider, ...] = (
         key_names=("OLLAMA_API_KEY",),
         key_required=False,
         local=True,
-        features=("chat", "streaming", "tools", "vision", "json schema", "reasoning", "embeddings"),
+        features=("chat", "streaming", "tools", "vision", "json schema", "reasoning"),
     ),
 )
 

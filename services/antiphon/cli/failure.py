@@ -34,7 +34,7 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.ALL_KEYS_EXHAUSTED: "Add a provider key, or wait until one of them may be used again.",
     Reason.CREDENTIALS_MISSING: "Set the key as the message says, or replay: `--replay`.",
     Reason.MODEL_NOT_FOUND: _MODELS,
-    Reason.PROVIDER_NOT_FOUND: _MODELS,
+    Reason.PROVIDER_NOT_FOUND: "`antiphon providers` lists them, and what is missing where one cannot be called.",
     Reason.RESOURCE_NOT_FOUND: "Check the name; the server has nothing under it.",
     Reason.RATE_LIMIT_EXCEEDED: "Wait, then try again.",
     Reason.QUOTA_EXCEEDED: "Waiting does not help: raise the quota at the provider, or use another one.",
