@@ -28,7 +28,7 @@ def hash_of(key: str) -> str:
 def bearer(value: str) -> str:
     """The key in an `authorization` value; empty where it holds none."""
     scheme, _, key = value.partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+    return key.strip() if scheme == "Bearer" or scheme.lower() == "bearer" else ""
 
 
 class Auth:
@@ -48,14 +48,13 @@ class Auth:
         return proceed(request, context)
 
     def _admit(self, context: Context) -> None:
-        if self._hashes:
-            CURRENT.set(CURRENT.get().named(self.caller(dict(context.invocation_metadata() or ()))))
-
-    def caller(self, metadata: Mapping[str, str | bytes]) -> str:
-        """The name of the caller whose key stands in `authorization`. Raises ServiceError UNAUTHENTICATED."""
-        value = metadata.get("authorization", "")
+        if not self._hashes:
+            return
+        given = [value for name, value in context.invocation_metadata() or () if name == "authorization"]
+        value = given[-1] if given else ""
         key = bearer(value) if isinstance(value, str) else ""
-        return self.owner(key, send="metadata 'authorization: Bearer <key>'")
+        caller = self.owner(key, send="metadata 'authorization: Bearer <key>'")
+        CURRENT.set(CURRENT.get().named(caller))
 
     def owner(self, key: str, *, send: str) -> str:
         """The name of the caller whose key it is; empty where keys are off. `send` says how a caller gives its key.
@@ -66,6 +65,7 @@ class Auth:
             return ""
         if not key:
             raise ServiceError(Reason.UNAUTHENTICATED, f"this server wants a caller key: send {send}")
+        # No cache: one that may not hold keys needs a digest to look them up by, and the digest is all the work.
         name = self._hashes.get(hash_of(key))
         if name is None:
             raise ServiceError(

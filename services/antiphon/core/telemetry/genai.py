@@ -10,17 +10,18 @@ import asyncio
 from collections.abc import Sequence
 from time import perf_counter
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from antiphon.core.call import Call
 from antiphon.core.errors import ServiceError
 from antiphon.core.telemetry import names
-from antiphon.core.telemetry.instruments import installed
-from antiphon.core.telemetry.redaction import label
+from antiphon.core.telemetry.instruments import Instruments, installed
+from antiphon.core.telemetry.redaction import label, word
+from antiphon.core.telemetry.spans import FAILED
 from antiphon.v1 import usage_pb2
 
 COUNTS: Final = {
@@ -47,7 +48,7 @@ class Operation:
     """A provider call being watched: a plain context manager that also works inside an async generator."""
 
     __slots__ = (
-        *("_began", "_context", "_dimensions", "_first", "_instruments", "_name", "_request", "_span"),
+        *("_began", "_context", "_dimensions", "_first", "_found", "_instruments", "_name", "_span"),
         *("_stream", "_usage", "_whole", "call"),
     )
 
@@ -62,22 +63,23 @@ class Operation:
         self._stream = stream
         self._first: float | None = None
         self._began = 0.0
+        self._found: dict[str, AttributeValue] = {}  # what the span will say of the answer, written once, at its end
         if self._instruments is None:
             return
-        model = label(model)
+        model = word(model)
         self._name = f"{name} {model}" if model else name
         self._dimensions: dict[str, AttributeValue] = {
             names.OPERATION: name,
             names.PROVIDER: names.PROVIDERS.get(provider, provider),
             names.REQUEST_MODEL: model,
         }
-        self._request = {**self._dimensions, names.REQUEST_STREAM: True} if stream else self._dimensions
 
     def __enter__(self) -> Self:
         if self._instruments is not None:
             parent = self.call.trace if self.call.trace is not None else Context()
+            asked = {**self._dimensions, names.REQUEST_STREAM: True} if self._stream else self._dimensions
             self._span = self._instruments.tracer.start_span(
-                self._name, parent, SpanKind.CLIENT, self._request, record_exception=False
+                self._name, parent, SpanKind.CLIENT, asked, record_exception=False
             )
             self._context = set_span_in_context(self._span, parent)
             self.call = self.call.within(self._context)
@@ -90,7 +92,7 @@ class Operation:
             return
         self._first = perf_counter() - self._began
         if self._instruments is not None:
-            self._span.set_attribute(names.FIRST_CHUNK, self._first)
+            self._found[names.FIRST_CHUNK] = self._first
             self._instruments.first_chunk_seconds.record(self._first, self._dimensions, self._context)
 
     def so_far(self, usage: usage_pb2.Usage) -> None:
@@ -111,29 +113,28 @@ class Operation:
         if self._instruments is None:
             return
         if model:
-            self._dimensions[names.RESPONSE_MODEL] = label(model)
-            self._span.set_attribute(names.RESPONSE_MODEL, label(model))
+            self._found[names.RESPONSE_MODEL] = self._dimensions[names.RESPONSE_MODEL] = word(model)
         if response_id:
-            self._span.set_attribute(names.RESPONSE_ID, label(response_id))
+            self._found[names.RESPONSE_ID] = label(response_id)
         if finish_reasons:
-            self._span.set_attribute(names.FINISH_REASONS, [label(reason) for reason in finish_reasons])
+            self._found[names.FINISH_REASONS] = tuple([word(reason) for reason in finish_reasons])
 
     def replayed(self, cassette: str) -> None:
         """The answer comes from a recording. Spans and metrics say so: nothing was paid for these tokens."""
         if self._instruments is not None:
-            self._dimensions[names.REPLAYED] = True
-            self._span.set_attributes({names.REPLAYED: True, names.CASSETTE: label(cassette)})
+            self._found[names.REPLAYED] = self._dimensions[names.REPLAYED] = True
+            self._found[names.CASSETTE] = label(cassette)
 
     def synthetic(self, word: str) -> None:
         """The answer is no provider's own: this fault or mock made or changed it. Spans and metrics say so."""
         if self._instruments is not None:
             self._dimensions[names.SYNTHETIC] = True
-            self._span.set_attribute(names.SYNTHETIC, label(word))
+            self._found[names.SYNTHETIC] = label(word)
 
     def request_id(self, upstream: str) -> None:
         """The provider's number of the request."""
         if upstream and self._instruments is not None:
-            self._span.set_attribute(names.UPSTREAM_REQUEST_ID, label(upstream))
+            self._found[names.UPSTREAM_REQUEST_ID] = label(upstream)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -142,48 +143,44 @@ class Operation:
             return
         seconds = perf_counter() - self._began
         try:
-            self._conclude(error)
-            self._book()
+            if error is not None:
+                self._conclude(error)
+            self._book(self._instruments)
             self._instruments.genai_seconds.record(seconds, self._dimensions, self._context)
         finally:
+            self._span.set_attributes(self._found)
             self._span.end()
 
-    def _conclude(self, error: BaseException | None) -> None:
-        if error is None:
-            return
+    def _conclude(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            self._dimensions[names.CANCELLED] = True
-            self._span.set_attribute(names.CANCELLED, True)
+            self._found[names.CANCELLED] = self._dimensions[names.CANCELLED] = True
             return
         reason = type(error).__qualname__
         if isinstance(error, ServiceError):
             reason = error.reason.value
-            self._span.set_attribute(names.REASON, reason)
+            self._found[names.REASON] = reason
             if synthetic := error.metadata.get("synthetic"):
                 self.synthetic(synthetic)
             if self._usage is None and error.partial is not None and error.partial.HasField("usage"):
                 self._usage = error.partial.usage
-        self._dimensions[names.ERROR_TYPE] = reason
-        self._span.set_attribute(names.ERROR_TYPE, reason)
-        self._span.set_status(Status(StatusCode.ERROR))
+        self._found[names.ERROR_TYPE] = self._dimensions[names.ERROR_TYPE] = reason
+        self._span.set_status(FAILED)
 
-    def _book(self) -> None:
-        usage: Any = self._usage  # its fields are read by name, from the tables above
-        if usage is None or self._instruments is None:
+    def _book(self, instruments: Instruments) -> None:
+        usage = self._usage
+        if usage is None:
             return
-        found: dict[str, AttributeValue] = {
-            attribute: getattr(usage, field) for field, attribute in COUNTS.items() if usage.HasField(field)
-        }
-        for cost in usage.costs:
-            if cost.meter == "total":
-                found[names.COST] = label(cost.usd)
         dimensions = self._dimensions
         if usage.partial or not self._whole:
-            found[names.USAGE_PARTIAL] = True
+            self._found[names.USAGE_PARTIAL] = True
             dimensions = {**dimensions, names.USAGE_PARTIAL: True}
-        self._span.set_attributes(found)
-        for field, kind in METERED.items():
-            if usage.HasField(field):
-                self._instruments.tokens.record(
-                    getattr(usage, field), {**dimensions, names.TOKEN_TYPE: kind}, self._context
-                )
+        for field, value in usage.ListFields():
+            name = field.name
+            if name in COUNTS:
+                self._found[COUNTS[name]] = value
+                if name in METERED:
+                    instruments.tokens.record(value, {**dimensions, names.TOKEN_TYPE: METERED[name]}, self._context)
+            elif name == "costs":
+                for cost in value:
+                    if cost.meter == "total":
+                        self._found[names.COST] = label(cost.usd)

@@ -9,51 +9,57 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from opentelemetry.metrics import Histogram, Meter, MeterProvider
-from opentelemetry.trace import Tracer, TracerProvider
+from opentelemetry.metrics import Meter, MeterProvider
+from opentelemetry.trace import TracerProvider
 
 from antiphon.core.telemetry import names
+from antiphon.core.telemetry.histograms import Histograms, Records
+from antiphon.core.telemetry.spans import Starts
 
 SCOPE = "antiphon"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruments:
-    """A tracer, a meter for what others measure, and one histogram a metric. Durations are in seconds."""
+    """What begins spans, a meter for what others measure, and one histogram a metric. Durations are in seconds."""
 
-    tracer: Tracer
+    tracer: Starts
     meter: Meter
-    server_seconds: Histogram
-    client_seconds: Histogram
-    http_seconds: Histogram
-    genai_seconds: Histogram
-    first_chunk_seconds: Histogram
-    tokens: Histogram
+    server_seconds: Records
+    client_seconds: Records
+    http_seconds: Records
+    genai_seconds: Records
+    first_chunk_seconds: Records
+    tokens: Records
 
     @classmethod
-    def of(cls, tracers: TracerProvider, meters: MeterProvider) -> Self:
-        """The instruments of two providers."""
+    def of(
+        cls,
+        tracers: TracerProvider,
+        meters: MeterProvider,
+        *,
+        spans: Starts | None = None,
+        histograms: Histograms | None = None,
+    ) -> Self:
+        """The instruments of two providers. `spans` and `histograms` stand in for the providers' own."""
         meter = meters.get_meter(SCOPE)
 
-        def seconds(name: str, what: str, bounds: tuple[float, ...]) -> Histogram:
-            return meter.create_histogram(name, unit="s", description=what, explicit_bucket_boundaries_advisory=bounds)
+        def histogram(name: str, unit: str, what: str, bounds: tuple[float, ...]) -> Records:
+            if histograms is not None:
+                return histograms.add(name, unit=unit, description=what, bounds=bounds)
+            return meter.create_histogram(name, unit=unit, description=what, explicit_bucket_boundaries_advisory=bounds)
 
         return cls(
-            tracer=tracers.get_tracer(SCOPE),
+            tracer=tracers.get_tracer(SCOPE) if spans is None else spans,
             meter=meter,
-            server_seconds=seconds(names.RPC_SERVER_DURATION, "Duration of incoming calls.", names.RPC_SECONDS),
-            client_seconds=seconds(names.RPC_CLIENT_DURATION, "Duration of outgoing calls.", names.RPC_SECONDS),
-            http_seconds=seconds(names.HTTP_SERVER_DURATION, "Duration of HTTP requests.", names.RPC_SECONDS),
-            genai_seconds=seconds(names.GENAI_DURATION, "Duration of provider calls.", names.GENAI_SECONDS),
-            first_chunk_seconds=seconds(
-                names.GENAI_FIRST_CHUNK, "Time until a provider's first chunk.", names.FIRST_CHUNK_SECONDS
+            server_seconds=histogram(names.RPC_SERVER_DURATION, "s", "Duration of incoming calls.", names.RPC_SECONDS),
+            client_seconds=histogram(names.RPC_CLIENT_DURATION, "s", "Duration of outgoing calls.", names.RPC_SECONDS),
+            http_seconds=histogram(names.HTTP_SERVER_DURATION, "s", "Duration of HTTP requests.", names.RPC_SECONDS),
+            genai_seconds=histogram(names.GENAI_DURATION, "s", "Duration of provider calls.", names.GENAI_SECONDS),
+            first_chunk_seconds=histogram(
+                names.GENAI_FIRST_CHUNK, "s", "Time until a provider's first chunk.", names.FIRST_CHUNK_SECONDS
             ),
-            tokens=meter.create_histogram(
-                names.GENAI_TOKENS,
-                unit="{token}",
-                description="Tokens of one provider call.",
-                explicit_bucket_boundaries_advisory=names.TOKENS,
-            ),
+            tokens=histogram(names.GENAI_TOKENS, "{token}", "Tokens of one provider call.", names.TOKENS),
         )
 
 

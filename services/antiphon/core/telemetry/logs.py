@@ -1,7 +1,8 @@
 """The log: one JSON object a line on standard error, from structlog and from stdlib loggers alike.
 
 Every line that is written while a call is at hand carries its trace, and every line passes the redaction last, as
-text: whatever form a secret took on its way, it does not get past there.
+text: whatever form a secret took on its way, it does not get past there. Only the lines of `lines` are made otherwise:
+they hold names and numbers of ours.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from opentelemetry.trace import get_current_span
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from antiphon.core.call import CURRENT
+from antiphon.core.telemetry.lines import LineHandler
 from antiphon.core.telemetry.redaction import REDACTED, redact, register_secret
 
 __all__ = ["configure_logs", "redact", "register_secret"]
@@ -46,7 +48,7 @@ def configure_logs(*, level: str = "INFO", service: str = "", stream: TextIO | N
             render,
         ],
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = LineHandler(stream or sys.stderr, service=service)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]

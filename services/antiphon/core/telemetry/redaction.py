@@ -29,8 +29,12 @@ _SHAPES: Final = re.compile(
     re.VERBOSE,
 )
 
+MOST_WORDS: Final = 4096
+"""Texts that are known to hold no secret."""
+
 _spellings: set[str] = set()
 _values: re.Pattern[str] | None = None
+_clean: set[str] = set()
 
 
 def register_secret(value: str) -> None:
@@ -39,6 +43,7 @@ def register_secret(value: str) -> None:
     if len(value) < MIN_LENGTH:
         return
     _spellings.update(_spelled(value))
+    _clean.clear()
     _values = re.compile("|".join(re.escape(text) for text in sorted(_spellings, key=len, reverse=True)))
 
 
@@ -60,6 +65,16 @@ def redact(text: str) -> str:
 def label(text: str) -> str:
     """The text as a span may carry it: without secrets, and short."""
     return redact(text)[:MAX_TEXT]
+
+
+def word(text: str) -> str:
+    """The same, for texts that come again, such as names of models: those found clean are not looked through again."""
+    if text in _clean:
+        return text
+    found = label(text)
+    if found == text and len(_clean) < MOST_WORDS:
+        _clean.add(text)
+    return found
 
 
 def _replacement(match: re.Match[str]) -> str:

@@ -7,7 +7,6 @@ statuses, and fails on handlers that write their stream.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import grpc.aio
 from google.protobuf.message import Message
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.propagate import extract, get_global_textmap
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from antiphon.core.call import CURRENT, Call
@@ -27,8 +26,8 @@ from antiphon.core.chain import Context, Stream, Unary
 from antiphon.core.errors import Code, Reason, ServiceError
 from antiphon.core.telemetry import names
 from antiphon.core.telemetry.instruments import Instruments, installed
-
-access = logging.getLogger("antiphon.access")
+from antiphon.core.telemetry.lines import tell
+from antiphon.core.telemetry.spans import FAILED
 
 SERVER_FAULTS: Final = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -119,22 +118,22 @@ class _Received:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         seconds = perf_counter() - self._began
-        outcome = Outcome.of(error, self._call, self._context)
+        outcome = OK if error is None else Outcome.of(error, self._call, self._context)
         caller = CURRENT.get().caller  # known only after the layers within
         if self._instruments is not None and self._span is not None:
             try:
-                if caller:
-                    self._span.set_attribute(names.CALLER, caller)
-                found = _end(self._span, outcome, failed=outcome.status in SERVER_FAULTS)
-                found.update({names.RPC_SYSTEM: "grpc", names.RPC_METHOD: self._method})
+                found = {
+                    names.RPC_SYSTEM: "grpc",
+                    names.RPC_METHOD: self._method,
+                    **_end(self._span, outcome, failed=outcome.status in SERVER_FAULTS, caller=caller),
+                }
                 self._instruments.server_seconds.record(seconds, found, self._call.trace)
             finally:
                 self._span.end()
-        if access.isEnabledFor(logging.INFO):
-            line = {"method": self._method, "status": outcome.status, "ms": round(seconds * 1e3, 2), "caller": caller}
-            if outcome.reason:
-                line["reason"] = outcome.reason
-            access.info("rpc", extra=line)
+        line = {"method": self._method, "status": outcome.status, "ms": round(seconds * 1e3, 2), "caller": caller}
+        if outcome.reason:
+            line["reason"] = outcome.reason
+        tell("rpc", line, self._call.trace)
 
 
 def client_call(call: Call, method: str, address: str) -> AbstractContextManager[Call]:
@@ -172,8 +171,13 @@ class _Sent:
             return
         try:
             outcome = Outcome.of(error, self._call)
-            found = _end(self._span, outcome, failed=outcome.status != OK.status and not outcome.cancelled)
-            found.update({names.RPC_SYSTEM: "grpc", names.RPC_METHOD: self._method, **self._dimensions})
+            failed = outcome.status != OK.status and not outcome.cancelled
+            found = {
+                names.RPC_SYSTEM: "grpc",
+                names.RPC_METHOD: self._method,
+                **_end(self._span, outcome, failed=failed),
+                **self._dimensions,
+            }
             self._instruments.client_seconds.record(seconds, found, self._call.trace)
         finally:
             self._span.end()
@@ -188,17 +192,20 @@ def _begin(
     return span, call.within(set_span_in_context(span, parent))
 
 
-def _end(span: Span, outcome: Outcome, *, failed: bool) -> dict[str, AttributeValue]:
+def _end(span: Span, outcome: Outcome, *, failed: bool, caller: str = "") -> dict[str, AttributeValue]:
     """Write the outcome into the span; what of it is a dimension of the metric."""
     found: dict[str, AttributeValue] = {names.RPC_STATUS: outcome.status}
     if failed:
         found[names.ERROR_TYPE] = outcome.status
-        span.set_status(Status(StatusCode.ERROR))
-    span.set_attributes(found)
+        span.set_status(FAILED)
+    written = dict(found)
+    if caller:
+        written[names.CALLER] = caller
     if outcome.reason:
-        span.set_attribute(names.REASON, outcome.reason)
+        written[names.REASON] = outcome.reason
     if outcome.cancelled:
-        span.set_attribute(names.CANCELLED, True)
+        written[names.CANCELLED] = True
+    span.set_attributes(written)
     return found
 
 

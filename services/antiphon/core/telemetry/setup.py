@@ -22,10 +22,12 @@ from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, Tracer, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from antiphon.core.telemetry.instruments import Instruments, install
+from antiphon.core.telemetry.histograms import Histograms
+from antiphon.core.telemetry.instruments import SCOPE, Instruments, install
+from antiphon.core.telemetry.spans import Spans
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ FLUSH_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shutdown:
-    """To be awaited once, when no call runs any more: sends what is left and turns telemetry off.
+    """To be awaited once, when no call runs any more: sends what is left, the log's lines too, and turns telemetry off.
 
     Takes at most `seconds`, also where the collector is gone; never raises.
     """
@@ -81,14 +83,14 @@ def configure(
     closes: list[Callable[[], object]] = []
     if otlp_endpoint:
         endpoint = otlp_endpoint if "://" in otlp_endpoint else f"http://{otlp_endpoint}"
-        spans = OTLPSpanExporter(endpoint=endpoint)
-        metrics = OTLPMetricExporter(endpoint=endpoint)
-        processors.append(BatchSpanProcessor(spans))
-        readers.append(PeriodicExportingMetricReader(metrics, export_interval_millis=metric_seconds * 1000))
-        closes += [spans.shutdown, metrics.shutdown]
+        span_exporter = OTLPSpanExporter(endpoint=endpoint)
+        metric_exporter = OTLPMetricExporter(endpoint=endpoint)
+        processors.append(BatchSpanProcessor(span_exporter))
+        readers.append(PeriodicExportingMetricReader(metric_exporter, export_interval_millis=metric_seconds * 1000))
+        closes += [span_exporter.shutdown, metric_exporter.shutdown]
     if not processors and not readers:
         install(None)
-        return Shutdown(flushes=(), closes=())
+        return Shutdown(flushes=(_flush_log,), closes=())
     resource = Resource.create(
         {
             "service.name": service,
@@ -101,8 +103,16 @@ def configure(
     for processor in processors:
         tracers.add_span_processor(processor)
     meters = MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
-    install(Instruments.of(tracers, meters))
-    return Shutdown(flushes=(tracers.shutdown, meters.shutdown), closes=tuple(closes))
+    # A disabled SDK (OTEL_SDK_DISABLED) gives another kind of tracer, which does nothing.
+    spans = Spans(tracers, processors, scope=SCOPE) if isinstance(tracers.get_tracer(SCOPE), Tracer) else None
+    histograms = Histograms.joined(readers, scope=SCOPE, resource=resource)
+    install(Instruments.of(tracers, meters, spans=spans, histograms=histograms))
+    return Shutdown(flushes=(_flush_log, tracers.shutdown, meters.shutdown), closes=tuple(closes))
+
+
+def _flush_log() -> None:
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def _version() -> str:
