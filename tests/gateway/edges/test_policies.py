@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import TracerProvider
 
 from antiphon.core.auth import hash_of, new_key
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason
 from antiphon.core.streams import Events
-from antiphon.core.telemetry.instruments import Instruments, install
+from antiphon.core.telemetry.setup import configure
 from antiphon.v1 import chat_pb2
 from tests.core.telemetry.parts import Counted, Measured, attributes
 from tests.gateway.edges.opened import JSON, Choir, Opened, chat, message, opened
@@ -171,17 +169,12 @@ async def test_an_unexpected_failure_shows_a_number_and_no_internals(caplog: pyt
 
 
 @pytest.fixture
-def measured() -> Iterator[Measured]:
+async def measured() -> AsyncIterator[Measured]:
     """Telemetry that is looked at."""
     seen = Measured(spans=Counted())
-    tracers = TracerProvider()
-    tracers.add_span_processor(seen.spans)
-    meters = MeterProvider(metric_readers=[seen.reader])
-    install(Instruments.of(tracers, meters))
+    shutdown = configure("test", span_processors=[seen.spans], metric_readers=[seen.reader])
     yield seen
-    install(None)
-    tracers.shutdown()
-    meters.shutdown()
+    await shutdown()
 
 
 async def test_a_span_continues_the_clients_trace_and_reaches_the_backend(measured: Measured) -> None:

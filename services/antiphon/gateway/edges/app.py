@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from starlette.datastructures import Headers
-from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.gateway.edges import anthropic, gemini, ollama, openai, proxy
+from antiphon.gateway.edges.asked import lookup
 from antiphon.gateway.edges.door import Door, DoorLimits
 from antiphon.gateway.edges.exchange import Answer, Exchange, HttpFault, Row
+from antiphon.gateway.edges.line import LINE
 from antiphon.gateway.edges.shapes import shape_for
 
 ROWS: tuple[Row, ...] = (*gemini.ROWS, *anthropic.ROWS, *openai.ROWS, *proxy.ROWS, *ollama.ROWS)
@@ -23,8 +24,13 @@ UNKNOWN = "/{path}"
 """The route of requests that no row takes, as telemetry calls it."""
 
 
+_HOLE: Final = "{model:path}"
+"""The one parameter that paths have: a model's name, which may hold slashes."""
+_NOTHING: Final[Mapping[str, str]] = {}
+
+
 class Edges:
-    """The application. `door` lets requests in."""
+    """The application, for the connections of `guard`. `door` lets requests in."""
 
     def __init__(
         self, backend: Backend, auth: Auth, limits: DoorLimits | None = None, *, rows: Sequence[Row] = ROWS
@@ -33,35 +39,38 @@ class Edges:
         by_path: dict[str, list[Row]] = {}
         for row in rows:
             by_path.setdefault(row.path, []).append(row)
-        routes = [Route(path, _Point(self.door, tuple(group))) for path, group in by_path.items()]
-        self._router = Router([*routes, Route("/{path:path}", _Point(self.door, ()))], redirect_slashes=False)
+        self._exact = {path: tuple(group) for path, group in by_path.items() if _HOLE not in path}
+        self._open: list[tuple[str, str, tuple[Row, ...]]] = []
+        for path, group in by_path.items():
+            before, hole, after = path.partition(_HOLE)
+            if hole:
+                self._open.append((before, after, tuple(group)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await self._router(scope, receive, send)
+        headers = lookup(scope["headers"])
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        path: str = scope["path"]
+        parameters = _NOTHING
+        rows = self._exact.get(path)
+        if rows is None:
+            rows, parameters = self._opened(path)
+        for row in rows:
+            if row.method == method and (not row.given or any(name in headers for name in row.given)):
+                break
+        else:
+            row = _refusing(rows, scope, headers)
+        await self.door.serve(row, parameters, headers, scope[LINE])
+
+    def _opened(self, path: str) -> tuple[tuple[Row, ...], Mapping[str, str]]:
+        """The rows of a path with a model's name in it, and the name; none for paths that are nowhere."""
+        for before, after, rows in self._open:
+            if path.startswith(before) and path.endswith(after) and len(path) >= len(before) + len(after):
+                return rows, {"model": path[len(before) : len(path) - len(after)]}
+        return (), _NOTHING
 
 
-class _Point:
-    """All rows of one path; none for paths that are nowhere."""
-
-    def __init__(self, door: Door, rows: tuple[Row, ...]) -> None:
-        self._door = door
-        self._rows = rows
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        row = next((row for row in self._rows if _fits(row, scope["method"], headers)), None)
-        if row is None:
-            row = _refusing(self._rows, scope, headers)
-        await self._door.serve(row, scope["path_params"], scope, receive, send)
-
-
-def _fits(row: Row, method: str, headers: Headers) -> bool:
-    wanted = "GET" if method == "HEAD" else method
-    return row.method == wanted and (not row.given or any(name in headers for name in row.given))
-
-
-def _refusing(rows: tuple[Row, ...], scope: Scope, headers: Headers) -> Row:
+def _refusing(rows: tuple[Row, ...], scope: Scope, headers: Mapping[str, str]) -> Row:
     """A row that says what is wrong: no such path, or no such method for it. It reads no body, whatever the method."""
     shape = next((row.shape for row in rows if not row.given), None) or shape_for(scope["path"], headers)
     path = next((row.path for row in rows), UNKNOWN)

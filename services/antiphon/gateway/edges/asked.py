@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
-
-from starlette.datastructures import Headers
 
 from antiphon.core.call import Call
 from antiphon.core.errors import invalid
 from antiphon.v1 import chat_pb2, embeddings_pb2
 
+OURS: Final = "x-antiphon-"
 TIMEOUT_HEADER: Final = "x-antiphon-timeout"
 """Seconds that the client still waits: the deadline of the call."""
 UNSUPPORTED_HEADER: Final = "x-antiphon-unsupported"
@@ -30,13 +29,27 @@ MOST_BYTES: Final = 4096
 """Of all that is handed on: a gRPC server further on takes 8 KiB of metadata, the trace and its own key included."""
 
 
-def call_of(headers: Headers) -> Call:
+def lookup(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by their names in lower case, read once; of several with the same name the first counts."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        key = name.decode("latin-1")
+        if key not in found:
+            found[key] = value.decode("latin-1")
+    return found
+
+
+def call_of(headers: Mapping[str, str]) -> Call:
     """The call that a request makes, before anything of it is checked."""
-    ours = (TIMEOUT_HEADER, UNSUPPORTED_HEADER)
-    return Call.received(((name, value) for name, value in headers.items() if name not in ours), None)
+    handed = [
+        (name, value)
+        for name, value in headers.items()
+        if name[: len(OURS)] == OURS and name != TIMEOUT_HEADER and name != UNSUPPORTED_HEADER
+    ]
+    return Call.received(handed, None) if handed else Call()
 
 
-def checked(call: Call, headers: Headers) -> Call:
+def checked(call: Call, headers: Mapping[str, str]) -> Call:
     """The call, fit for gRPC, with its deadline. Raises ServiceError INVALID_REQUEST that names the header."""
     size = 0
     for name, value in call.metadata.items():
@@ -57,7 +70,7 @@ def checked(call: Call, headers: Headers) -> Call:
     return replace(call, deadline=asyncio.get_running_loop().time() + seconds)
 
 
-def put_policy(request: chat_pb2.ChatSpec | embeddings_pb2.EmbedRequest, headers: Headers) -> None:
+def put_policy(request: chat_pb2.ChatSpec | embeddings_pb2.EmbedRequest, headers: Mapping[str, str]) -> None:
     """Write into a request what the caller's headers say of it. Raises ServiceError INVALID_REQUEST."""
     word = headers.get(UNSUPPORTED_HEADER)
     if word is None:

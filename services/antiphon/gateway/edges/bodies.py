@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from starlette.datastructures import Headers
 from starlette.types import Receive
 
 from antiphon.core.errors import Reason, ServiceError
@@ -47,8 +46,27 @@ class Bodies:
         """Bytes of bodies in memory now."""
         return self._held
 
+    def hold(self, headers: Mapping[str, str], body: bytes) -> None:
+        """Hold a body that has come whole and is not packed, until it is released.
+
+        Raises HttpFault or ServiceError where it is no JSON or too large; then it is not held.
+        """
+        if headers.get("content-type") != "application/json":
+            _check_type(headers)
+        if len(body) > self._limits.max_bytes:
+            raise self._too_large()
+        try:
+            self._hold(len(body))
+        except ServiceError:
+            self._held -= len(body)
+            raise
+
+    def release(self, body: bytes) -> None:
+        """A body that was held is wanted no more."""
+        self._held -= len(body)
+
     @asynccontextmanager
-    async def received(self, headers: Headers, receive: Receive) -> AsyncIterator[bytes]:
+    async def received(self, headers: Mapping[str, str], receive: Receive) -> AsyncIterator[bytes]:
         """The body of a request, unpacked; it counts as held until the context ends.
 
         Raises HttpFault or ServiceError where it is no JSON, too large, too slow or not unpackable, and ClientLeft.
@@ -140,7 +158,7 @@ class _Intake:
             raise _unpackable("the packed data breaks off")
 
 
-def _check_type(headers: Headers) -> None:
+def _check_type(headers: Mapping[str, str]) -> None:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         # Not only manners: a page in a browser can post any other type to this server without asking.
@@ -148,7 +166,7 @@ def _check_type(headers: Headers) -> None:
         raise HttpFault(415, ServiceError(Reason.INVALID_REQUEST, text))
 
 
-def _unpacker(headers: Headers) -> zlib._Decompress | None:
+def _unpacker(headers: Mapping[str, str]) -> zlib._Decompress | None:
     coding = headers.get("content-encoding", "identity").strip().lower() or "identity"
     if coding == "identity":
         return None

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol, TypeVar
-from uuid import uuid4
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.streams import Events
 from antiphon.core.validation import check
 from antiphon.gateway.edges.exchange import Answer, Exchange, Handler, Streamed
-from antiphon.gateway.edges.sender import warning_text
+from antiphon.gateway.edges.sender import random_hex, warning_text
 from antiphon.v1 import chat_pb2
 from antiphon.wire.base import ChatCall, HttpCall, HttpReply, StreamEncoder
 from antiphon.wire.sse import encode_comment
@@ -107,7 +105,8 @@ def chat(wire: Served, manner: Manner, *, call: Callable[[Exchange], HttpCall] =
             request = chat_pb2.StreamChatRequest(spec=spec)
             check(request)
             streamed = manner.stream(exchange.backend.stream_chat(request, exchange.call), spec, exchange)
-            return replace(streamed, encoder=Stamping(streamed.encoder))
+            streamed.encoder = Stamping(streamed.encoder)
+            return streamed
         check(chat_pb2.ChatRequest(spec=spec))
         completion = await exchange.backend.chat(spec, exchange.call)
         Stamp().put(completion)
@@ -147,7 +146,7 @@ class Stamp:
     """What clients count on and not every provider says: an identifier, a time, a sum."""
 
     def __init__(self) -> None:
-        self._id = uuid4().hex
+        self._id = random_hex()
         self._seconds = int(time.time())
 
     def put(self, completion: chat_pb2.Completion) -> None:
@@ -165,12 +164,14 @@ class Stamping:
     """An encoder whose answer has a stamp, the same at its start and its end."""
 
     def __init__(self, inner: StreamEncoder) -> None:
-        self._inner = inner
+        self._encode = inner.encode
         self._stamp = Stamp()
 
     def encode(self, event: chat_pb2.StreamChatResponse) -> bytes:
         """The bytes of an event."""
+        if event.HasField("part_delta"):  # nearly every one
+            return self._encode(event)
         kind = event.WhichOneof("event")
         if kind in ("started", "completed"):
             self._stamp.put(getattr(event, kind).completion)
-        return self._inner.encode(event)
+        return self._encode(event)

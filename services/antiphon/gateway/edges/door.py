@@ -1,21 +1,19 @@
 """The door of the HTTP edges: the policies of `core.chain` for requests that come as HTTP.
 
-In order: telemetry, the caller's key, the deadline, the body within its bounds, the handler, and the way back, which
-ends at once when the client leaves. Every failure is said in the edge's own shape.
+In order: telemetry, the caller's key, the deadline, the body within its bounds, the handler, and the way back. All of
+it is one task, which the connection cancels when the client leaves. Every failure is said in the edge's own shape.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import Any
-from uuid import uuid4
+from typing import Final, cast
 
-from starlette.datastructures import Headers, QueryParams
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import QueryParams
 
 from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
@@ -27,7 +25,8 @@ from antiphon.gateway.edges.asked import TIMEOUT_HEADER, call_of, checked
 from antiphon.gateway.edges.bodies import Bodies, BodyLimits
 from antiphon.gateway.edges.exchange import ClientLeft, Exchange, HttpFault, Row, Streamed
 from antiphon.gateway.edges.keys import caller_of
-from antiphon.gateway.edges.sender import Sender
+from antiphon.gateway.edges.line import Line
+from antiphon.gateway.edges.sender import Sender, random_hex
 from antiphon.gateway.edges.watching import Watch
 from antiphon.v1 import chat_pb2
 
@@ -38,6 +37,7 @@ BEAT_SECONDS = 15.0
 FAREWELL_SECONDS = 1.0
 """How long telling a client that the server ends may take."""
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_NO_QUERY: Final = QueryParams()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,33 +59,39 @@ class Door:
         self.bodies = Bodies(limits.bodies)
         self.draining = False
 
-    async def serve(self, row: Row, parameters: Mapping[str, str], scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, row: Row, parameters: Mapping[str, str], headers: Mapping[str, str], line: Line) -> None:
         """Answer one request by a row of the table."""
-        headers = Headers(scope=scope)
-        sender = Sender(scope, send, row.shape, headers.get("x-request-id", ""), stall_seconds=self._limits.stall)
-        watch = Watch(scope["method"], row.path, headers, call_of(headers))
-        request = _Request(row, parameters, scope, headers, watch.call)
+        sender = Sender(line, row.shape, headers.get("x-request-id", ""), stall_seconds=self._limits.stall)
+        watch = Watch(line.scope["method"], row.path, headers, call_of(headers))
+        request = _Request(row, parameters, line, headers, watch.call)
         sender.said = watch.call.said
         outcome = OK
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        line.on_left = task.cancel
         try:
-            outcome = await self._answer(request, receive, sender)
+            outcome = await self._answer(request, line, sender)
         except asyncio.CancelledError as error:
+            if line.left:
+                task.uncancel()
+                outcome = _left(sender)
+                return
             outcome = Outcome.of(error, request.call)
             if not self.draining:
                 raise
-            with suppress(TimeoutError):
+            with suppress(TimeoutError, asyncio.CancelledError):  # cancelled: the client has left meanwhile
                 async with asyncio.timeout(FAREWELL_SECONDS):
                     await _fail(request, sender, ServiceError(Reason.SHUTTING_DOWN, "the server ends; ask again"))
         finally:
+            line.on_left = None
             sender.close()
             watch.end(outcome, status=sender.status, caller=request.call.caller, request_id=sender.request_id)
 
-    async def _answer(self, request: _Request, receive: Receive, sender: Sender) -> Outcome:
+    async def _answer(self, request: _Request, line: Line, sender: Sender) -> Outcome:
         fault: HttpFault | None = None
         try:
-            await self._proceed(request, receive, sender)
+            await self._proceed(request, line, sender)
         except ClientLeft:
-            return Outcome(status="CANCELLED", reason="STALLED" if sender.stalled else "", cancelled=True)
+            return _left(sender)
         except HttpFault as found:
             fault, failure = found, found.error
         except ServiceError as found:
@@ -97,24 +103,30 @@ class Door:
         await _fail(request, sender, failure, fault)
         return Outcome.of(failure, request.call)
 
-    async def _proceed(self, request: _Request, receive: Receive, sender: Sender) -> None:
+    async def _proceed(self, request: _Request, line: Line, sender: Sender) -> None:
         if self.draining:
             raise HttpFault(
                 503,
                 ServiceError(Reason.SHUTTING_DOWN, "the server ends; ask again", retry_after=1.0),
                 {"connection": "close"},
             )
-        if not request.row.keyless:
-            request.be(request.call.named(caller_of(self._auth, request.headers, request.query)))
-        request.be(checked(request.call, request.headers))
-        if request.row.method in WITH_BODY:
-            async with self.bodies.received(request.headers, receive) as body:
-                await _while_there(self._handle(request, body, sender), receive)
+        if not request.row.keyless and (caller := caller_of(self._auth, request.headers, request.query)):
+            request.be(request.call.named(caller))
+        if TIMEOUT_HEADER in request.headers or request.call.metadata:
+            request.be(checked(request.call, request.headers))
+        if request.row.method not in WITH_BODY:
+            await self._handle(request, b"", sender)
+        elif "content-encoding" not in request.headers and (body := line.whole()) is not None:
+            self.bodies.hold(request.headers, body)
+            try:
+                await self._handle(request, body, sender)
+            finally:
+                self.bodies.release(body)
         else:
-            await _while_there(self._handle(request, b"", sender), receive)
+            async with self.bodies.received(request.headers, line.receive) as body:
+                await self._handle(request, body, sender)
 
     async def _handle(self, request: _Request, body: bytes, sender: Sender) -> None:
-        CURRENT.set(request.call)
         exchange = Exchange(
             backend=self._backend,
             call=request.call,
@@ -125,14 +137,12 @@ class Door:
             headers=request.headers,
             body=body,
         )
+        if request.call.deadline is None:
+            await self._respond(request, exchange, sender)
+            return
         try:
             async with asyncio.timeout_at(request.call.deadline):
-                answer = await request.row.handler(exchange)
-                if isinstance(answer, Streamed):
-                    request.streamed = answer
-                    await self._stream(request, answer, sender)
-                else:
-                    await sender.whole(answer)
+                await self._respond(request, exchange, sender)
         except TimeoutError as error:
             if request.call.remaining() != 0:
                 raise
@@ -140,34 +150,43 @@ class Door:
                 Reason.DEADLINE_EXCEEDED, f"not answered within the client's {TIMEOUT_HEADER}"
             ) from error
 
+    async def _respond(self, request: _Request, exchange: Exchange, sender: Sender) -> None:
+        answer = await request.row.handler(exchange)
+        if isinstance(answer, Streamed):
+            request.streamed = answer
+            await self._stream(request, answer, sender)
+        else:
+            sender.whole(answer)
+
     async def _stream(self, request: _Request, answer: Streamed, sender: Sender) -> None:
         early: list[chat_pb2.Warning] = []
-        beats: asyncio.Task[None] | None = None
-        try:
-            async with aclosing(answer.events) as events:
-                async for event in events:
-                    kind = event.WhichOneof("event")
-                    if not sender.status:
-                        if kind == "warning":
-                            early.append(event.warning)
-                            continue
-                        if kind == "started":
-                            early.extend(event.started.completion.warnings)
-                        await sender.start(answer.content_type, early)
-                        if request.row.shape.beat:
-                            beats = asyncio.create_task(_beat(sender, request.row.shape.beat, self._limits.beat))
-                    data = b""
-                    if answer.note is not None:
-                        data = b"".join(map(answer.note, _late(event, kind, early)))
-                    data += answer.encoder.encode(event)
-                    if data:
-                        await sender.piece(data)
-            if not sender.status:
-                raise ServiceError(Reason.OUTCOME_UNKNOWN, "the stream ended before it began; nothing says why")
-        finally:
-            if beats is not None:
-                beats.cancel()
-        await sender.finish()
+        encode, note, send = answer.encoder.encode, answer.note, sender.piece
+        begun = False
+        async with aclosing(answer.events) as events:
+            async for event in events:
+                if begun and event.HasField("part_delta"):  # nearly every one
+                    if data := encode(event):
+                        await send(data)
+                    continue
+                kind = event.WhichOneof("event")
+                if not begun:
+                    if kind == "warning":
+                        early.append(event.warning)
+                        continue
+                    if kind == "started":
+                        early.extend(event.started.completion.warnings)
+                    sender.start(answer.content_type, early)
+                    if request.row.shape.beat:
+                        sender.keep(request.row.shape.beat, self._limits.beat)
+                    begun = True
+                data = encode(event)
+                if note is not None:
+                    data = b"".join(map(note, _late(event, kind, early))) + data
+                if data:
+                    await send(data)
+        if not begun:
+            raise ServiceError(Reason.OUTCOME_UNKNOWN, "the stream ended before it began; nothing says why")
+        sender.finish()
 
 
 class _Request:
@@ -175,12 +194,15 @@ class _Request:
 
     __slots__ = ("call", "headers", "parameters", "path", "query", "row", "streamed")
 
-    def __init__(self, row: Row, parameters: Mapping[str, str], scope: Scope, headers: Headers, call: Call) -> None:
+    def __init__(
+        self, row: Row, parameters: Mapping[str, str], line: Line, headers: Mapping[str, str], call: Call
+    ) -> None:
         self.row = row
         self.parameters = parameters
-        self.path: str = scope["path"]
+        self.path: str = line.scope["path"]
         self.headers = headers
-        self.query = QueryParams(scope["query_string"])
+        query: bytes = line.scope["query_string"]
+        self.query = QueryParams(query) if query else _NO_QUERY
         self.call = call
         self.streamed: Streamed | None = None
 
@@ -190,43 +212,17 @@ class _Request:
         CURRENT.set(call)
 
 
-async def _while_there(work: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Do the work for as long as the client is there. Raises ClientLeft, with the work cancelled, once it is not."""
-    doing = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(receive))
-    try:
-        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            raise ClientLeft
-    finally:
-        leaving.cancel()
-        if not doing.done():
-            doing.cancel()
-        await asyncio.wait({doing, leaving})
-        if not doing.cancelled():
-            doing.exception()  # seen: where the client has left, nobody else asks
-    doing.result()
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _beat(sender: Sender, beat: bytes, seconds: float) -> None:
-    while True:
-        await asyncio.sleep(max(0.01, seconds - sender.idle))
-        if sender.idle >= seconds:
-            await sender.piece(beat)
+def _left(sender: Sender) -> Outcome:
+    return Outcome(status="CANCELLED", reason="STALLED" if sender.stalled else "", cancelled=True)
 
 
 async def _fail(request: _Request, sender: Sender, error: ServiceError, fault: HttpFault | None = None) -> None:
     """Say the error: as an answer, or as the last event of a stream that has begun."""
     if not sender.status:
-        await sender.fail(error, fault)
+        sender.fail(error, fault)
     elif request.streamed is not None:
         await sender.piece(request.streamed.failed(error))
-        await sender.finish()
+        sender.finish()
 
 
 def _late(
@@ -241,7 +237,7 @@ def _late(
 
 
 def _unexpected(request: _Request, error: Exception) -> ServiceError:
-    number = uuid4().hex[:12]
+    number = random_hex(48)
     log.error("unexpected failure", exc_info=error, extra={"route": request.row.path, "error_id": number})
     return ServiceError(
         Reason.INTERNAL,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlencode
 
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 
 from antiphon.core.backends import Backend
 from antiphon.core.call import Call
@@ -20,9 +20,12 @@ from antiphon.v1 import chat_pb2, embeddings_pb2
 from antiphon.wire.base import HttpCall, HttpReply, StreamEncoder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Exchange:
-    """A request: admitted, received whole, unpacked. `parameters` are those of the route's path, decoded."""
+    """A request: admitted, received whole, unpacked. `parameters` are those of the route's path, decoded.
+
+    Not frozen, as none of these three: a frozen dataclass is made by a call for each of its fields.
+    """
 
     backend: Backend
     call: Call
@@ -30,13 +33,14 @@ class Exchange:
     path: str
     parameters: Mapping[str, str]
     query: QueryParams
-    headers: Headers
+    headers: Mapping[str, str]
     body: bytes
 
     def wired(self) -> HttpCall:
         """The request as a wire reads it, without the caller's key."""
-        kept = [(name, value) for name, value in self.query.multi_items() if name != KEY_QUERY]
-        path = f"{self.path}?{urlencode(kept)}" if kept else self.path
+        path = self.path
+        if self.query and (kept := [pair for pair in self.query.multi_items() if pair[0] != KEY_QUERY]):
+            path = f"{path}?{urlencode(kept)}"
         headers = {name: value for name, value in self.headers.items() if name not in KEY_HEADERS}
         return HttpCall(method=self.method, path=path, body=self.body, headers=headers)
 
@@ -45,7 +49,7 @@ class Exchange:
         put_policy(request, self.headers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Answer:
     """A whole answer, and what the caller should know beside it."""
 
@@ -53,7 +57,7 @@ class Answer:
     warnings: Sequence[chat_pb2.Warning] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Streamed:
     """An answer as events. `failed` writes the event of an error that comes after the first one; `note` writes a
     warning that comes too late for a header, where the format has room for one."""

@@ -1,35 +1,46 @@
-"""One HTTP connection, watched: uvicorn by itself waits for ever for the rest of a request's head.
+"""One HTTP connection, watched: servers by themselves wait for ever for the rest of a request's head.
 
-The body of a request is watched by `bodies`, the reader of an answer by `sender`; here are the head, the rest of a
-body that nobody wants any more, the end of a connection, and how many connections there are.
+A protocol of our own over httptools' parser, in the place of uvicorn's: uvicorn's accepts connections and ends them
+all, but would let a head be of any size and time. The body of a request is watched by `bodies`, the reader of an
+answer by `sender`; here are the head, the rest of a body that nobody wants any more, the end of a connection, and how
+many connections there are.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
-import h11
-from starlette.datastructures import Headers
+import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
 
 from antiphon.core.chain import STALL_SECONDS
 from antiphon.core.errors import Reason, ServiceError
+from antiphon.gateway.edges.asked import lookup
 from antiphon.gateway.edges.exchange import HttpFault
-from antiphon.gateway.edges.sender import ABORT, CONNECTION, Sender
+from antiphon.gateway.edges.line import CONNECTION, LINE, Line
+from antiphon.gateway.edges.sender import Sender
 from antiphon.gateway.edges.shapes import shape_for
 
 HEAD_BYTES: Final = 64 * 1024
 """Bytes of a request's head."""
 LINE_BYTES: Final = 1024
-"""Of a request's first line: enough to see whose path it is."""
+"""Of a request's path: enough to see whose it is."""
 LINGER_SECONDS: Final = 5.0
 """How long the rest of an unwanted body is read and dropped, so that its sender gets to read why."""
 SPARE: Final = 64
 """Connections past the limit that are told to come later; further ones are closed without a word."""
+
+MOST_QUEUED: Final = 16
+"""Requests that may wait behind the one that is answered before nothing more is read: not fewer, because a client's
+leaving is only noticed while its connection is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,117 +53,312 @@ class ConnectionLimits:
     linger: float = LINGER_SECONDS
 
 
-class GuardedProtocol(H11Protocol):
+class GuardedProtocol(asyncio.Protocol):
     """A connection. Heads of requests, of at most 64 KiB, have to come within a deadline."""
 
-    def __init__(self, *arguments: Any, limits: ConnectionLimits, **more: Any) -> None:
-        super().__init__(*arguments, **more)
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        limits: ConnectionLimits,
+    ) -> None:
+        self._app = cast("ASGIApp", config.loaded_app)
+        self._rest_seconds = config.timeout_keep_alive
+        self._state = server_state
         self._limits = limits
-        self._begun = b""
+        self._loop = _loop or asyncio.get_running_loop()
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._flow: FlowControl = cast("Any", None)
+        self._running: Line | None = None
+        self._coming: Line | None = None
+        self._queue: deque[Line] = deque()
+        self._about: dict[str, Any] = {}
+        self._deaf = False
+        # Of the head that comes now, or of the last one:
+        self._heading = False
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._size = 0
+        self._unread = 0
+        self._waits = False
+        self._upgrades = False
+        self._rested_at: float | None = None
         self._head_timer: asyncio.TimerHandle | None = None
+        self._rest_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    # What the event loop and uvicorn's server call.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connects."""
-        super().connection_made(transport)
-        crowd = len(self.connections) - self._limits.connections
+        self.transport = cast("asyncio.Transport", transport)
+        self._flow = FlowControl(self.transport)
+        connections = cast("set[Any]", self._state.connections)
+        connections.add(self)
+        crowd = len(connections) - self._limits.connections
         if crowd > SPARE:
-            transport.abort()
+            self._deaf = True
+            self.transport.abort()
             return
-        app: ASGIApp = _crowded if crowd > 0 else cast("ASGIApp", self.app)
-        self.app = cast("Any", _bound(app, transport))
+        if crowd > 0:
+            self._app = _crowded
+        self._about = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "server": get_local_addr(self.transport),
+            "client": get_remote_addr(self.transport),
+            "scheme": "http",
+            "root_path": "",
+            CONNECTION: self.transport,
+        }
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request."""
-        if self.conn.their_state is h11.IDLE:
-            self._begun = (self.conn.trailing_data[0] + data)[:LINE_BYTES]
-        super().data_received(data)
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
-            self._stop_lingering()
-            if self.timeout_keep_alive_task is None:
+        while not self._deaf:
+            self._unread += len(data)
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as error:
+                if self._parser.get_method() == b"CONNECT":  # there is nothing to connect to
+                    self._refuse()
+                    return
+                data = self._without_upgrade(data[error.args[0] :])
+                continue
+            except httptools.HttpParserError:
+                self._refuse()
+                return
+            if self._unread > HEAD_BYTES:  # without any progress: a head, or what goes between chunks of a body
+                self._refuse()
+            elif self._heading:
                 self._await_head()
-        else:
-            self._stop_head_timer()
-            if self.conn.their_state is not h11.SEND_BODY:
-                self._stop_lingering()
+            return
 
-    def on_response_complete(self) -> None:
-        """An answer was sent whole."""
-        super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
-            self._unset_keepalive_if_required()
-            self._linger_timer = self.loop.call_later(self._limits.linger, self.transport.abort)
-
-    def send_400_response(self, msg: str) -> None:
-        """What came is no HTTP, or its head is too long: say so in the edge's own shape."""
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            text = f"this is no HTTP/1.1 request, or its head is longer than the {HEAD_BYTES} bytes that are allowed"
-            self.transport.write(_refusal(self.conn, self._begun, HTTPStatus.BAD_REQUEST, text))
-        self.transport.close()
-        self.loop.call_later(self._limits.linger, self.transport.abort)
-
-    def timeout_keep_alive_handler(self) -> None:
-        """The client has asked nothing more: close, and do not wait for ever until it has read what was sent."""
-        super().timeout_keep_alive_handler()
-        self.loop.call_later(self._limits.stall, self.transport.abort)
+    def eof_received(self) -> None:
+        """The client says nothing more: what it asked is not wanted either."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        self._stop_head_timer()
-        self._stop_lingering()
-        super().connection_lost(exc)
+        cast("set[Any]", self._state.connections).discard(self)
+        self._deaf = True
+        for timer in (self._head_timer, self._rest_timer, self._linger_timer):
+            if timer is not None:
+                timer.cancel()
+        self._queue.clear()
+        if self._running is not None:
+            self._running.lose()
+        self._flow.resume_writing()
+        self._parser = None  # it and this object hold each other
 
-    def _await_head(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._limits.receipt, self._head_is_late)
+    def pause_writing(self) -> None:
+        """The client does not read as fast as is written."""
+        self._flow.pause_writing()
 
-    def _stop_head_timer(self) -> None:
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._flow.resume_writing()
+
+    def shutdown(self) -> None:
+        """The server ends: once what is asked is answered."""
+        if self._running is None:
+            self.transport.close()
+        else:
+            self._running.keep_alive = False
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        self._heading = True
+        self._url = b""
+        self._headers = []
+        self._size = 0
+        self._waits = self._upgrades = False
+
+    def on_url(self, url: bytes) -> None:
+        """The target of a request, or the next piece of it."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; or a trailer, which says nothing here."""
+        self._size += len(name) + len(value) + 4
+        if self._size > HEAD_BYTES:
+            raise ValueError("the head is too long")  # to the parser, which then raises an error of its own
+        if self._heading:
+            name = name.lower()
+            if name == b"expect":
+                self._waits = value.lower() == b"100-continue"
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: answer it, after those before it."""
+        parser = self._parser
+        if parser.should_upgrade():
+            self._upgrades = True
+            return
+        self._heading = False
+        self._unread = self._size = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+        version = parser.get_http_version()
+        raw, _, query = self._url.partition(b"?")
+        path = raw.decode("ascii")
+        scope: Scope = {
+            **self._about,
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": raw,
+            "query_string": query,
+            "headers": self._headers,
+        }
+        line = scope[LINE] = self._coming = Line(
+            scope,
+            self.transport,
+            self._flow,
+            self._loop,
+            dated=self._state,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            waits=self._waits,
+            done=self._answered,
+        )
+        if self._running is None:
+            self._start(line)
+        else:
+            self._queue.append(line)
+            if len(self._queue) > MOST_QUEUED:
+                self._flow.pause_reading()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body."""
+        self._unread = 0
+        line = self._coming
+        if line is not None and not line.complete and line.take(body) > HIGH_WATER_LIMIT:
+            self._flow.pause_reading()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._upgrades:
+            return
+        self._unread = 0
+        line, self._coming = self._coming, None
+        if line is not None:
+            line.end_body()
+            if line.complete:  # what followed its answer was dropped
+                self._stop_lingering()
+                self._rest()
+
+    # What follows from it.
+
+    def _start(self, line: Line) -> None:
+        self._running = line
+        self._rested_at = None
+        task = self._loop.create_task(line.run(self._app))
+        self._state.tasks.add(task)
+        task.add_done_callback(self._state.tasks.discard)
+
+    def _answered(self, line: Line) -> None:
+        """An answer was sent whole."""
+        self._running = None
+        self._state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self._deaf:  # what came after its request was no HTTP
+            self.transport.close()
+        elif line.more_body:
+            self._linger_timer = self._loop.call_later(self._limits.linger, self.transport.abort)
+            self._flow.resume_reading()
+        elif self._queue:
+            self._start(self._queue.popleft())
+        else:
+            self._flow.resume_reading()
+            self._rest()
+
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """The request again, without its wish for another protocol, which servers may ignore (RFC 9110, section 7.8).
+
+        The parser takes the body of such a request for the other protocol; Java's client wishes so with every first
+        request.
+        """
+        method, version = self._parser.get_method(), self._parser.get_http_version().encode()
+        lines = [b"%b: %b\r\n" % pair for pair in self._headers if pair[0] != b"upgrade"]
+        self._parser = httptools.HttpRequestParser(self)
+        self._unread = 0
+        return b"%b %b HTTP/%b\r\n%b\r\n%b" % (method, self._url, version, b"".join(lines), rest)
+
+    def _refuse(self) -> None:
+        """What came is no HTTP, or its head is too long: say so in the edge's own shape."""
+        self._deaf = True
+        running = self._running
+        if running is not None and not running.more_body:
+            running.keep_alive = False  # it is not about this one, which is answered first
+            return
+        if running is None or not running.started:
+            text = f"this is no HTTP/1.1 request, or its head is longer than the {HEAD_BYTES} bytes that are allowed"
+            self.transport.write(_refusal(self._url, 400, text))
+        self._close()
+
+    def _close(self) -> None:
+        self.transport.close()
+        self._loop.call_later(self._limits.linger, self.transport.abort)
+
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self._loop.call_later(self._limits.receipt, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self.transport.is_closing():
+            return
+        if self._running is not None:  # the next head, while this one is answered
+            self._await_head()
+            return
+        if self._heading:
+            text = f"the head of the request did not come within {self._limits.receipt:g} s; send it again"
+            self.transport.write(_refusal(self._url, 408, text))
+        self._deaf = True
+        self._close()
+
+    def _rest(self) -> None:
+        """Wait for the next request: one timer a connection, which looks how long it has rested."""
+        self._rested_at = self._loop.time()
+        if self._rest_timer is None:
+            self._rest_timer = self._loop.call_later(self._rest_seconds, self._look)
+
+    def _look(self) -> None:
+        self._rest_timer = None
+        if self._rested_at is None or self._heading or self.transport.is_closing():
+            return  # the next rest begins anew; a head has its own timer
+        left = self._rested_at + self._rest_seconds - self._loop.time()
+        if left > 0:
+            self._rest_timer = self._loop.call_later(left, self._look)
+            return
+        self._deaf = True
+        self.transport.close()
+        self._loop.call_later(self._limits.stall, self.transport.abort)  # its reader may take nothing
 
     def _stop_lingering(self) -> None:
         if self._linger_timer is not None:
             self._linger_timer.cancel()
             self._linger_timer = None
 
-    def _head_is_late(self) -> None:
-        self._head_timer = None
-        if self.transport.is_closing():
-            return
-        begun, _ = self.conn.trailing_data
-        if begun and self.conn.our_state is h11.IDLE:
-            text = f"the head of the request did not come within {self._limits.receipt:g} s; send it again"
-            self.transport.write(_refusal(self.conn, begun, HTTPStatus.REQUEST_TIMEOUT, text))
-        self.transport.close()
-        self.loop.call_later(self._limits.linger, self.transport.abort)
 
-
-def _refusal(conn: h11.Connection, begun: bytes, status: HTTPStatus, text: str) -> bytes:
-    """The answer to a request of which only `begun` is known."""
-    words = begun[:LINE_BYTES].split(b"\r\n", 1)[0].split(b" ")
-    path = words[1].decode("latin-1") if len(words) > 1 else ""
+def _refusal(url: bytes, status: int, text: str) -> bytes:
+    """The answer to a request of which at most the target is known."""
+    path = url[:LINE_BYTES].partition(b"?")[0].decode("latin-1")
     reply = shape_for(path, {}).encode_error(ServiceError(Reason.INVALID_REQUEST, text))
+    phrase = {400: "Bad Request", 408: "Request Timeout"}[status]
     headers = {**reply.headers, "content-length": str(len(reply.body)), "connection": "close"}
-    head = h11.Response(status_code=status, headers=list(headers.items()), reason=status.phrase.encode())
-    sent = (conn.send(head), conn.send(h11.Data(data=reply.body)), conn.send(h11.EndOfMessage()))
-    return b"".join(part for part in sent if part)
-
-
-def _bound(app: ASGIApp, transport: asyncio.Transport) -> ASGIApp:
-    """The application, able to end its connection at once."""
-
-    async def bound(scope: Scope, receive: Receive, send: Send) -> None:
-        scope[ABORT] = transport.abort
-        scope[CONNECTION] = transport
-        await app(scope, receive, send)
-
-    return bound
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode("latin-1") + reply.body
 
 
 async def _crowded(scope: Scope, receive: Receive, send: Send) -> None:
-    headers = Headers(scope=scope)
-    sender = Sender(scope, send, shape_for(scope["path"], headers), "", stall_seconds=STALL_SECONDS)
+    shape = shape_for(scope["path"], lookup(scope["headers"]))
+    sender = Sender(scope[LINE], shape, "", stall_seconds=STALL_SECONDS)
     error = ServiceError(Reason.OVERLOADED, "the server has as many connections as it takes", retry_after=1.0)
-    await sender.fail(error, HttpFault(503, error, {"connection": "close"}))
+    sender.fail(error, HttpFault(503, error, {"connection": "close"}))

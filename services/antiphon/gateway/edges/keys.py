@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers, QueryParams
+from collections.abc import Mapping
+
+from starlette.datastructures import QueryParams
 
 from antiphon.core.auth import Auth, bearer
 
@@ -14,8 +16,14 @@ PLAIN = ("x-api-key", "x-goog-api-key", "api-key")
 SEND = "the key as 'Authorization: Bearer <key>', or as the API key of the SDK"
 
 
-def caller_of(auth: Auth, headers: Headers, query: QueryParams) -> str:
+def caller_of(auth: Auth, headers: Mapping[str, str], query: QueryParams) -> str:
     """The name of the caller; empty where keys are off. Raises ServiceError UNAUTHENTICATED."""
-    found = bearer(headers.get("authorization", ""))
-    candidates = (found, *(headers.get(name, "") for name in PLAIN), query.get(KEY_QUERY, ""))
-    return auth.owner(next((key.strip() for key in candidates if key), ""), send=SEND)
+    key = bearer(headers.get("authorization", "")) or _plain(headers) or query.get(KEY_QUERY, "").strip()
+    return auth.owner(key, send=SEND)
+
+
+def _plain(headers: Mapping[str, str]) -> str:
+    for name in PLAIN:
+        if name in headers and (key := headers[name].strip()):
+            return key
+    return ""

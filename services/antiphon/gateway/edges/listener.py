@@ -15,7 +15,7 @@ import uvicorn
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.server import GRACE_SECONDS
 from antiphon.gateway.edges.app import Edges
-from antiphon.gateway.edges.guard import HEAD_BYTES, ConnectionLimits, GuardedProtocol
+from antiphon.gateway.edges.guard import ConnectionLimits, GuardedProtocol
 
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may rest between requests: longer than the clients' own pools keep them."""
@@ -45,7 +45,6 @@ class Listener:
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=max(1, math.ceil(grace)),
-            h11_max_incomplete_event_size=HEAD_BYTES,
         )
         self._server = _Uvicorn(config)
         self._serving: asyncio.Task[None] | None = None
@@ -54,7 +53,7 @@ class Listener:
     @property
     def peers(self) -> list[asyncio.Transport]:
         """The connections that are open now."""
-        return [connection.transport for connection in self._server.server_state.connections]
+        return [cast("GuardedProtocol", connection).transport for connection in self._server.server_state.connections]
 
     async def __aenter__(self) -> Self:
         bound = _bound(self._listen)

@@ -62,11 +62,11 @@ class WithoutUsage:
     """Chunks that all have a choice: clients that asked for no usage read `choices[0]` without looking."""
 
     def __init__(self) -> None:
-        self._inner = CHAT.stream_encoder(usage=False)
+        self._encode = CHAT.stream_encoder(usage=False).encode
 
     def encode(self, event: chat_pb2.StreamChatResponse) -> bytes:
         """The bytes of an event."""
-        return DONE if event.HasField("completed") else self._inner.encode(event)
+        return DONE if event.HasField("completed") else self._encode(event)
 
 
 class Raised:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from uuid import uuid4
-
-from starlette.types import Scope, Send
+from collections.abc import Iterable, Mapping, Sequence
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.streams import StallWatch
 from antiphon.gateway.edges.exchange import Answer, HttpFault
+from antiphon.gateway.edges.line import Line
 from antiphon.gateway.edges.shapes import Shape
 from antiphon.v1 import chat_pb2
 from antiphon.wire.base import HttpReply
 
-ABORT = "antiphon.abort"
-"""In the scope: ends the connection at once, whatever waits to be sent."""
-CONNECTION = "antiphon.connection"
-"""In the scope: the connection itself, an asyncio transport, for applications that end it in some other way."""
 WARNING_HEADER = "x-antiphon-warning"
 MOST_WARNINGS = 16
 LONGEST_WARNING = 400
@@ -30,14 +25,17 @@ _OURS = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 class Sender:
     """Sends one answer. `status` is the one that was sent, 0 before."""
 
-    def __init__(self, scope: Scope, send: Send, shape: Shape, request_id: str, *, stall_seconds: float) -> None:
-        self._send = send
+    def __init__(self, line: Line, shape: Shape, request_id: str, *, stall_seconds: float) -> None:
+        self._line = line
         self._shape = shape
         self._stall_seconds = stall_seconds
-        self._abort: Callable[[], object] = scope.get(ABORT) or (lambda: None)
         self._watch: StallWatch | None = None
+        self._beat = b""
+        self._beat_seconds = 0.0
+        self._beats: asyncio.TimerHandle | None = None
         self._written_at = 0.0
-        self.request_id = request_id if _OURS.fullmatch(request_id) else f"req_{uuid4().hex}"
+        # Not a secret, so it need not cost a system call as uuid4 does.
+        self.request_id = request_id if request_id and _OURS.fullmatch(request_id) else f"req_{random_hex()}"
         self.status = 0
         self.said: Mapping[str, str] = {}
         """What the answering side says of the answer by the time its head is sent: headers of their own."""
@@ -47,34 +45,36 @@ class Sender:
         """Whether the reader took nothing for too long."""
         return self._watch is not None and self._watch.stalled
 
-    @property
-    def idle(self) -> float:
-        """Seconds since the last piece of a stream."""
-        return asyncio.get_running_loop().time() - self._written_at
-
-    async def whole(self, answer: Answer) -> None:
+    def whole(self, answer: Answer) -> None:
         """Send a whole answer."""
-        await self._reply(answer.reply.status, answer.reply, warning_headers(answer.warnings))
+        self._reply(answer.reply.status, answer.reply, warning_headers(answer.warnings))
 
-    async def start(self, content_type: str, warnings: Sequence[chat_pb2.Warning]) -> None:
+    def start(self, content_type: str, warnings: Sequence[chat_pb2.Warning]) -> None:
         """Send the head of a stream."""
         own = [("content-type", content_type), ("cache-control", "no-cache"), ("x-accel-buffering", "no")]
-        await self._head(200, [*own, *warning_headers(warnings)])
-        self._watch = StallWatch(self._stall_seconds, self._abort)
+        self._head(200, [*own, *warning_headers(warnings)])
+        self._watch = StallWatch(self._stall_seconds, self._line.abort)
+
+    def keep(self, beat: bytes, seconds: float) -> None:
+        """From now on send `beat` whenever nothing was sent for so long, until the stream ends."""
+        self._beat, self._beat_seconds = beat, seconds
+        self._written_at = self._line.loop.time()
+        self._beats = self._line.loop.call_later(seconds, self._look)
 
     async def piece(self, data: bytes) -> None:
-        """Send a piece of a stream at once."""
-        assert self._watch is not None, "a stream starts with its head"  # noqa: S101
-        self._written_at = asyncio.get_running_loop().time()
-        self._watch.begin()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-        self._watch.end()
+        """Send a piece of a stream, together with all others that are ready now."""
+        line = self._line
+        self._written_at = line.loop.time()
+        line.write(data)
+        if line.crowded:
+            await self._room()
 
-    async def finish(self) -> None:
+    def finish(self) -> None:
         """End a stream."""
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        self._stop_beating()
+        self._line.end()
 
-    async def fail(self, error: ServiceError, fault: HttpFault | None = None) -> None:
+    def fail(self, error: ServiceError, fault: HttpFault | None = None) -> None:
         """Send an error instead of an answer; `fault` has its own status and headers."""
         reply = self._shape.encode_error(error)
         own = {"x-should-retry": "true" if error.retryable else "false", **(fault.headers if fault else {})}
@@ -82,26 +82,58 @@ class Sender:
             own["www-authenticate"] = "Bearer"
         if error.retry_after is not None and "retry-after" not in reply.headers:
             own["retry-after"] = str(max(1, math.ceil(error.retry_after)))
-        await self._reply(fault.status if fault else reply.status, reply, own.items())
+        self._reply(fault.status if fault else reply.status, reply, own.items())
 
     def close(self) -> None:
         """Nothing more is sent."""
+        self._stop_beating()
         if self._watch is not None:
             self._watch.close()
 
-    async def _reply(self, status: int, reply: HttpReply, more: Iterable[tuple[str, str]]) -> None:
-        headers = [*reply.headers.items(), *more]
-        headers.append(("content-length", str(len(reply.body))))
-        await self._head(status, headers)
-        await self._send({"type": "http.response.body", "body": reply.body, "more_body": False})
+    def _reply(self, status: int, reply: HttpReply, more: Iterable[tuple[str, str]]) -> None:
+        self._head(status, [*reply.headers.items(), *more], length=len(reply.body))
+        self._line.write(reply.body)
+        self._line.end()
 
-    async def _head(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+    def _head(self, status: int, headers: list[tuple[str, str]], *, length: int | None = None) -> None:
         self.status = status
-        named = {name for name, _ in headers}
-        ids = [(name, self.request_id) for name in self._shape.id_headers if name not in named]
-        said = self.said.items()
-        raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in (*headers, *ids, *said)]
-        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+        names = [name for name, _ in headers]
+        headers += [(name, self.request_id) for name in self._shape.id_headers if name not in names]
+        if self.said:
+            headers += self.said.items()
+        close = ("connection", "close") in headers
+        if close:
+            headers.remove(("connection", "close"))
+        text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+        self._line.head(status, text.encode("latin-1", "replace"), count=len(headers), length=length, close=close)
+
+    async def _room(self) -> None:
+        watch = self._watch
+        if watch is None:
+            await self._line.room()
+            return
+        watch.begin()
+        await self._line.room()
+        watch.end()
+
+    def _look(self) -> None:
+        loop = self._line.loop
+        now = loop.time()
+        if now - self._written_at >= self._beat_seconds:
+            self._written_at = now
+            if not self._line.crowded:  # a reader who takes nothing needs no more of it
+                self._line.write(self._beat)
+        self._beats = loop.call_at(self._written_at + self._beat_seconds, self._look)
+
+    def _stop_beating(self) -> None:
+        if self._beats is not None:
+            self._beats.cancel()
+            self._beats = None
+
+
+def random_hex(bits: int = 128) -> str:
+    """A number that nobody else has, and that anybody may guess."""
+    return f"{random.getrandbits(bits):0{bits // 4}x}"
 
 
 def warning_headers(warnings: Sequence[chat_pb2.Warning]) -> list[tuple[str, str]]:

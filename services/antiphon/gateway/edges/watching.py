@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
 from time import perf_counter
 
 from opentelemetry.context import Context
 from opentelemetry.propagate import extract
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, set_span_in_context
 from opentelemetry.util.types import AttributeValue
-from starlette.datastructures import Headers
 
 from antiphon.core.call import CURRENT, Call
 from antiphon.core.telemetry import names
 from antiphon.core.telemetry.instruments import installed
+from antiphon.core.telemetry.lines import tell
 from antiphon.core.telemetry.rpc import Outcome
-
-access = logging.getLogger("antiphon.access")
+from antiphon.core.telemetry.spans import FAILED
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -24,7 +23,7 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 class Watch:
     """One request of ours. `route` is the template of its path: names of models are no dimension."""
 
-    def __init__(self, method: str, route: str, headers: Headers, call: Call) -> None:
+    def __init__(self, method: str, route: str, headers: Mapping[str, str], call: Call) -> None:
         self._method = method if method in METHODS else "_OTHER"
         self._route = route
         self._instruments = installed()
@@ -36,7 +35,7 @@ class Watch:
         if self._instruments is not None:
             parent = call.trace if call.trace is not None else Context()
             self._span = self._instruments.tracer.start_span(
-                f"{self._method} {route}", parent, SpanKind.SERVER, dict(self._dimensions()), record_exception=False
+                f"{self._method} {route}", parent, SpanKind.SERVER, self._dimensions(), record_exception=False
             )
             call = call.within(set_span_in_context(self._span, parent))
         self.call = call
@@ -55,29 +54,28 @@ class Watch:
                 found[names.HTTP_STATUS] = status
             if status >= 500 or (outcome.status != "OK" and status == 200 and not outcome.cancelled):
                 found[names.ERROR_TYPE] = outcome.reason or outcome.status
-                self._span.set_status(Status(StatusCode.ERROR))
-            self._span.set_attributes(found)
-            more: dict[str, AttributeValue] = {
-                names.CALLER: caller,
-                names.REASON: outcome.reason,
-                names.CANCELLED: outcome.cancelled,
-            }
-            self._span.set_attributes({name: value for name, value in more.items() if value})
+                self._span.set_status(FAILED)
+            written = dict(found)
+            if caller:
+                written[names.CALLER] = caller
+            if outcome.reason:
+                written[names.REASON] = outcome.reason
+            if outcome.cancelled:
+                written[names.CANCELLED] = True
+            self._span.set_attributes(written)
             self._instruments.http_seconds.record(seconds, found, self.call.trace)
             self._span.end()
-        if access.isEnabledFor(logging.INFO):
-            line = {
-                "method": self._method,
-                "route": self._route,
-                "http_status": status,
-                "status": outcome.status,
-                "ms": round(seconds * 1e3, 2),
-                "caller": caller,
-                "request_id": request_id,
-            }
-            if outcome.reason:
-                line["reason"] = outcome.reason
-            access.info("http", extra=line)
+        line = {
+            "method": self._method,
+            "route": self._route,
+            "http_status": status,
+            "status": outcome.status,
+            "ms": round(seconds * 1e3, 2),
+            "caller": caller,
+        }
+        if outcome.reason:
+            line["reason"] = outcome.reason
+        tell("http", line, self.call.trace, free={"request_id": request_id})
 
     def _dimensions(self) -> dict[str, AttributeValue]:
         return {names.HTTP_METHOD: self._method, names.HTTP_ROUTE: self._route, names.URL_SCHEME: "http"}

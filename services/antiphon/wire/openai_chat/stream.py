@@ -9,7 +9,7 @@ from typing import Any
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
 from antiphon.wire.base import HttpReply
-from antiphon.wire.jsontext import JsonObject, dumps, loads_text
+from antiphon.wire.jsontext import JsonObject, dumps, loads_text, same
 from antiphon.wire.openai_chat.errors import lift_error
 from antiphon.wire.openai_chat.response import lift_completion, lift_response
 from antiphon.wire.openai_chat.stream_choice import StreamedChoice, gather, text_alone
@@ -158,7 +158,7 @@ class ChatStreamDecoder:
         for padding in PADDING:
             chunk.pop(padding, None)
         self._around = None
-        if chunk == self._repeated and event.event == self._name and type(choices) is list and len(choices) == 1:
+        if same(chunk, self._repeated) and event.event == self._name and type(choices) is list and len(choices) == 1:
             choice = choices[0]
             text = text_alone(choice)
             known = self._choices.get(choice["index"]) if text else None

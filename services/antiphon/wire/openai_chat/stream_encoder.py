@@ -55,14 +55,23 @@ class ChatStreamEncoder:
         self._with_usage = usage
         self._head: JsonObject = {"id": "", "object": "chat.completion.chunk", "created": 0, "model": ""}
         self._choices: dict[int, _Choice] = {}
+        self._lanes: dict[tuple[int, int, int], bytes] = {}
+        """For each part that grows by plain text: what stands before the text in its chunks."""
 
     def encode(self, event: Event) -> bytes:
         """The bytes of an event; empty where this wire says it later or not at all."""
+        if self._lanes and event.HasField("part_delta"):
+            grown = event.part_delta
+            before = self._lanes.get((grown.output_index, grown.message_index, grown.part_index))
+            if before is not None and grown.WhichOneof("delta") == "text" and not grown.logprobs:
+                return before + dumps(grown.text) + _AFTER
+            return self._part_delta(grown)
         name = event.WhichOneof("event")
         return _EVENTS[name](self, getattr(event, name)) if name is not None and name in _EVENTS else b""
 
     def _start(self, started: chat_pb2.Started) -> bytes:
         completion = started.completion
+        self._lanes.clear()
         self._head["id"], self._head["model"] = completion.id, completion.model
         self._head["created"] = completion.create_time.seconds
         return b""
@@ -72,6 +81,7 @@ class ChatStreamEncoder:
         part = Part()
         part.CopyFrom(started.part)
         opened = choice.parts[started.message_index, started.part_index] = _Open(part)
+        self._lanes.pop((started.output_index, started.message_index, started.part_index), None)
         kind = part.WhichOneof("kind") or "text"
         delta: JsonObject = {}
         if kind in _LIVE and not calls.provider_run(part):
@@ -92,12 +102,26 @@ class ChatStreamEncoder:
         delta = _GROWTH[name](opened, getattr(grown, name)) if name is not None and name in _GROWTH else {}
         logprobs = {"content": [lower_token(token) for token in grown.logprobs], "refusal": None}
         if not grown.logprobs:
-            return self._delta(grown.output_index, choice, delta) if delta else b""
+            written = self._delta(grown.output_index, choice, delta) if delta else b""
+            if name == "text" and opened.part.WhichOneof("kind") in (None, "text"):
+                self._open_lane(grown)
+            return written
         return self._delta(grown.output_index, choice, delta, logprobs=logprobs)
+
+    def _open_lane(self, grown: chat_pb2.PartDelta) -> None:
+        """From now on write the text of this part without building its chunk: the same bytes for a tenth of the work.
+
+        Holds until the part ends or begins anew, or the head changes.
+        """
+        choice = {"index": grown.output_index, "delta": {"content": ""}, "finish_reason": None}
+        before, found, _ = self._chunk([choice]).rpartition(b'""' + _AFTER)
+        if found:
+            self._lanes[grown.output_index, grown.message_index, grown.part_index] = before
 
     def _part_done(self, done: chat_pb2.PartDone) -> bytes:
         choice = self._choices[done.output_index]
         opened = choice.parts[done.message_index, done.part_index]
+        self._lanes.pop((done.output_index, done.message_index, done.part_index), None)
         if not done.HasField("part"):
             return b""
         opened.part.MergeFrom(done.part)
@@ -155,6 +179,9 @@ class ChatStreamEncoder:
     def _chunk(self, choices: list[JsonObject], **fields: Any) -> bytes:
         return encode_event(dumps({**self._head, "choices": choices, **fields}))
 
+
+_AFTER = b'},"finish_reason":null}]}\n\n'
+"""What stands behind the text in a chunk that only adds text."""
 
 _GROWN = ("type", "function", "custom")
 """Of a call: said when it begins, and piece by piece after that."""
