@@ -182,3 +182,12 @@ def test_vcrpy_recordings_from_the_public_are_read_and_rewritten_byte_for_byte()
             assert interaction.answer.body == exchange.response_body, row["file"]
             checked += 1
     assert checked > 100
+
+
+def test_a_request_header_said_twice_is_one_that_means_the_same() -> None:
+    twice = RecordedRequest(method="GET", url="http://h.test/", headers=(("accept", "a"), ("x", "1"), ("accept", "b")))
+    assert twice.headers == (("accept", "a, b"), ("x", "1"))
+    written = cassette.render(
+        cassette.document_of([Interaction(request=twice, answer=Answer(status=200))]), file="c.yaml"
+    )
+    assert cassette.parse(written, file="c.yaml").interactions[0].request == twice

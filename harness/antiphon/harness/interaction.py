@@ -22,12 +22,20 @@ Chunks = tuple[tuple[float, int], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedRequest:
-    """What was asked, as far as it may be stored."""
+    """What was asked, as far as it may be stored. Equal header names are one, for vcrpy's format holds one of each."""
 
     method: str
     url: str
     headers: Headers = ()
     body: bytes = b""
+
+    def __post_init__(self) -> None:
+        """Join the values of equal names, which means the same (RFC 9110, 5.3)."""
+        joined: dict[str, str] = {}
+        for name, value in self.headers:
+            joined[name] = f"{joined[name]}, {value}" if name in joined else value
+        if len(joined) < len(self.headers):
+            object.__setattr__(self, "headers", tuple(joined.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
