@@ -270,3 +270,42 @@ def test_a_feature_is_shown_not_shown_or_refused(tmp_path: Path) -> None:
     said = dict(evidence(tmp_path / "c", authored_json(url=URL, request=ask, response=[1])))
     assert said == {"chat": "unreadable"}
     assert list(evidence(tmp_path / "d", authored_json(url="https://h.test/other", response={}))) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            f"cassettes {name}"
+            for name in ("list", "stats", "scan", "verify", "coverage", "conformance", "clear --yes")
+        ),
+        "cassettes prune --orphans",
+        "drift",
+        "replay --listen 127.0.0.1:0 --http 127.0.0.1:0",
+        "chaos -- true",
+    ],
+)
+def test_a_folder_that_is_not_there_is_an_error_and_never_a_check_that_passed(
+    invoke: Invoke, tmp_path: Path, command: str
+) -> None:
+    words = command.split()
+    at = words.index("--") if "--" in words else len(words)
+    result = invoke(*words[:at], "--cassettes", str(tmp_path / "misspelt"), *words[at:])
+    assert result.exit_code == 3, result.output
+    assert "there is no folder" in result.output.replace("\n", " ")
+    assert not (tmp_path / "misspelt").exists()
+
+
+def test_a_drift_of_nothing_is_an_error(invoke: Invoke, tmp_path: Path) -> None:
+    result = invoke("drift", "--cassettes", str(tmp_path))
+    assert result.exit_code == 3, result.output
+    assert "no recording" in result.output
+
+
+def test_the_first_recording_makes_the_folder(invoke: Invoke, tmp_path: Path) -> None:
+    source = tmp_path / "old"
+    source.mkdir()
+    write_cassette(source, "x", [authored_json(url=URL, request={"a": 1}, response={"b": 2})])
+    result = invoke("cassettes", "import", str(source), "--cassettes", str(tmp_path / "new"))
+    assert result.exit_code == 0, result.output
+    assert len(Library(tmp_path / "new").read().items) == 1

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from antiphon.cli import exits, terminal
-from antiphon.cli.harness_errors import told
+from antiphon.cli.harness_errors import must_be_there, told
 from antiphon.cli.tables import aligned, json_out
 from antiphon.core.errors import invalid
 from antiphon.core.settings import load
@@ -28,9 +28,13 @@ _SHOWN_BODY: Final = 4000
 _SHOWN_CHUNKS: Final = 12
 
 
-def library(folder: Path | None) -> Library:
-    """The folder that was named, else that of the settings."""
-    return Library(load(cassettes=folder).cassettes)
+def library(folder: Path | None, *, makes: bool = False) -> Library:
+    """The folder that was named, else that of the settings. Raises ServiceError RESOURCE_NOT_FOUND where there is none,
+    unless the command `makes` it: a check of a misspelt folder would always pass."""
+    root = load(cassettes=folder).cassettes
+    if not makes:
+        must_be_there(root)
+    return Library(root)
 
 
 def items_document(items: Iterable[Item]) -> list[dict[str, Any]]:

@@ -76,7 +76,7 @@ def put(folder: Path | None, name: str, *, source: Path | None, given: Given, sc
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         exchanges = _of_document(source) if source is not None else [_of_options(given)]
         stored = [authored(each, at=now, scenario=scenario or None) for each in exchanges]
-        path = library(folder).put(name, stored, secrets=secrets())
+        path = library(folder, makes=True).put(name, stored, secrets=secrets())
         if as_json:
             json_out({"file": str(path), "stored": len(stored)})
         else:
@@ -150,7 +150,7 @@ def prune(folder: Path | None, wanted: Wanted, *, dry_run: bool, as_json: bool) 
 def import_(folder: Path | None, source: Path, *, name: str, scrub: bool, licence: str | None, as_json: bool) -> None:
     """Take in cassettes of other recorders. Raises typer.Exit: 1 where one was refused."""
     with told(as_json=as_json):
-        root = library(folder).root
+        root = library(folder, makes=True).root
         known = secrets()
         if source.is_dir():
             if name:

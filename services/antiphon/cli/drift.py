@@ -25,7 +25,7 @@ from antiphon.cli.failure import EXITS
 from antiphon.cli.harness_errors import told
 from antiphon.cli.provider_rows import provider_rows
 from antiphon.cli.tables import json_out, matrix_document, print_matrix
-from antiphon.core.errors import Code, ServiceError
+from antiphon.core.errors import Code, Reason, ServiceError
 from antiphon.core.settings import Settings, credentials_environment, load
 from antiphon.harness import age
 from antiphon.harness import drift as drifting
@@ -61,6 +61,13 @@ def run(options: Options, *, markdown: bool, as_json: bool) -> None:
         settings = load(cassettes=options.cassettes)
         contents = library(options.cassettes).read()
         items = [item for item in contents.items if not options.providers or item.provider in options.providers]
+        if not items:
+            of = f" of {', '.join(options.providers)}" if options.providers else ""
+            raise ServiceError(
+                Reason.RESOURCE_NOT_FOUND,
+                f"there is no recording{of} under {settings.cassettes} to compare with; `antiphon cassettes list` "
+                "shows what there is",
+            )
         quiet = as_json or markdown
         checked = asyncio.run(_ask(items, contents, options, settings, quiet=quiet))
         report = Report(checked=tuple(checked), expired=tuple(_expired(items, options.max_age)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from antiphon.cli.failure import reported
@@ -36,3 +37,12 @@ def told(*, as_json: bool = False) -> Iterator[None]:
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise ServiceError(Reason.INVALID_REQUEST, f"{where}{error.strerror or error}") from error
+
+
+def must_be_there(root: Path) -> None:
+    """Raise ServiceError RESOURCE_NOT_FOUND where `root` is no folder."""
+    if not root.is_dir():
+        raise ServiceError(
+            Reason.RESOURCE_NOT_FOUND,
+            f"there is no folder {root}; name the folder of recordings with --cassettes or ANTIPHON_CASSETTES",
+        )

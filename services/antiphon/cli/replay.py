@@ -19,6 +19,7 @@ from rich.text import Text
 
 from antiphon.cli import terminal
 from antiphon.cli.assembly import adapter, auth_for, edges_for, gateway, inference, layers_for, recording_transport
+from antiphon.cli.harness_errors import must_be_there
 from antiphon.cli.process import http_file
 from antiphon.cli.provider_rows import provider_rows
 from antiphon.cli.serve import write_whole
@@ -72,6 +73,8 @@ async def replaying(
             "allow_anonymous": settings.allow_anonymous or spends_nothing(settings),
         }
     )
+    if spends_nothing(settings):  # who may record makes the folder
+        must_be_there(settings.cassettes)
     behind = endpoints(provider_rows(settings).values(), environment, given=given)
     auth = auth_for(settings, settings.listen, settings.http)
     controls = Controls(plan=plan)
