@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.call_arguments import arguments
 from antiphon.wire.jsontext import leaves, loads, text_of
 from tests.laws.chat import ChatLaws, events_of

@@ -8,7 +8,9 @@ from typing import Any
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.wire.base import HttpCall
-from antiphon.wire.gemini import Gemini, GeminiEmbeddings, GeminiModels
+from antiphon.wire.gemini.codec import Gemini
+from antiphon.wire.gemini.embeddings import GeminiEmbeddings
+from antiphon.wire.gemini.models import GeminiModels
 from antiphon.wire.jsontext import leaves, loads, text_of
 from tests.laws.chat import ChatLaws, events_of
 from tests.laws.recordings import Recorded

@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.v1 import chat_pb2
 from antiphon.wire.jsontext import leaves, loads, text_of
-from antiphon.wire.ollama_native import OllamaChat
+from antiphon.wire.ollama_native.codec import OllamaChat
 from antiphon.wire.ollama_native.embeddings import OllamaEmbeddings
 from antiphon.wire.ollama_native.models import OllamaModels
 from tests.laws.framed import FramedLaws

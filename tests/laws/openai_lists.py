@@ -6,8 +6,9 @@ from typing import Any
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import embeddings_pb2
+from antiphon.wire.embedding_quirks import EmbeddingQuirks
 from antiphon.wire.jsontext import leaves, loads
-from antiphon.wire.openai_embeddings import EmbeddingQuirks, OpenAIEmbeddings
+from antiphon.wire.openai_embeddings import OpenAIEmbeddings
 from antiphon.wire.openai_models import OpenAIModels
 from tests.laws.recordings import Recorded
 from tests.laws.verdict import Verdict, error_difference, first_difference, untyped

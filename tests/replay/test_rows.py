@@ -6,7 +6,7 @@ import pytest
 
 from antiphon.adapter.rows import BUILT_IN
 from antiphon.core.errors import Reason, ServiceError
-from antiphon.gateway.edges.app import ROWS
+from antiphon.gateway.edges.routes import ROWS
 from antiphon.harness.server.upstreams import KNOWN
 from antiphon.replay.endpoints import endpoints
 

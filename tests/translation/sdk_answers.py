@@ -23,15 +23,15 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import ConfigDict, TypeAdapter
 
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.base import ChatWire
 from antiphon.wire.bedrock_converse import BedrockConverse
 from antiphon.wire.cohere_v2 import CohereChat
-from antiphon.wire.gemini import Gemini
+from antiphon.wire.gemini.codec import Gemini
 from antiphon.wire.jsontext import loads
-from antiphon.wire.ollama_native import OllamaChat
+from antiphon.wire.ollama_native.codec import OllamaChat
 from antiphon.wire.openai_chat import OpenAIChat
-from antiphon.wire.openai_responses import OpenAIResponses
+from antiphon.wire.openai_responses.codec import OpenAIResponses
 from tests.laws.chat import events_of
 from tests.translation.sdk_requests import bedrock_model
 from tests.translation.strictness import MisfitError, fits_model, fits_value

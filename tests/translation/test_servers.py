@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from antiphon.v1 import chat_pb2, content_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.base import ChatWire, HttpReply
 from antiphon.wire.openai_chat import OpenAIChat
 from tests.laws.chat import decode, spoken, written

@@ -9,11 +9,11 @@ import pytest
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.fold import fold
 from antiphon.v1 import chat_pb2, content_pb2, tools_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.base import ChatWire, HttpReply
 from antiphon.wire.bedrock_converse import BedrockConverse
 from antiphon.wire.cohere_v2 import CohereChat
-from antiphon.wire.ollama_native import OllamaChat
+from antiphon.wire.ollama_native.codec import OllamaChat
 from antiphon.wire.openai_chat import OpenAIChat
 from tests.laws.chat import ChatLaws, decode, spoken, written
 from tests.laws.recordings import Folder, Recorded, default_folder

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import embeddings_pb2 as pb
 from antiphon.wire.base import HttpCall, HttpReply
-from antiphon.wire.openai_embeddings import EmbeddingQuirks, OpenAIEmbeddings
+from antiphon.wire.embedding_quirks import EmbeddingQuirks
+from antiphon.wire.openai_embeddings import OpenAIEmbeddings
 from tests.laws.verdict import first_difference, untyped
 
 WIRE = OpenAIEmbeddings()

@@ -10,14 +10,14 @@ from google.protobuf.message import Message
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.base import ChatWire
 from antiphon.wire.bedrock_converse import BedrockConverse
 from antiphon.wire.cohere_v2 import CohereChat
-from antiphon.wire.gemini import Gemini
-from antiphon.wire.ollama_native import OllamaChat
+from antiphon.wire.gemini.codec import Gemini
+from antiphon.wire.ollama_native.codec import OllamaChat
 from antiphon.wire.openai_chat import OpenAIChat
-from antiphon.wire.openai_responses import OpenAIResponses
+from antiphon.wire.openai_responses.codec import OpenAIResponses
 from antiphon.wire.unsaid import ALWAYS, NESTED
 
 WIRES: tuple[ChatWire, ...] = (

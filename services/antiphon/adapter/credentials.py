@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pydantic import SecretStr
-
 from antiphon.adapter import signing
 from antiphon.adapter.addresses import filled, unset
 from antiphon.adapter.providers import Auth, Provider, SigV4
 from antiphon.core.errors import Reason, ServiceError
 
 BEARER = Auth()
+
+
+class Secret:
+    """A text that only shows itself when it is asked for its value."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return "Secret('**********')"
+
+    def get_secret_value(self) -> str:
+        """The text."""
+        return self._value
 
 
 class Credentials:
@@ -23,12 +37,12 @@ class Credentials:
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = values
 
-    def key(self, provider: Provider) -> SecretStr | None:
+    def key(self, provider: Provider) -> Secret | None:
         """The provider's key, or None."""
         for name in provider.key_names:
             value = self.values.get(name, "").strip()
             if value:
-                return SecretStr(value)
+                return Secret(value)
         return None
 
     def lacking(self, provider: Provider) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from antiphon.adapter.providers import Auth, Provider, SigV4
 from antiphon.v1 import embeddings_pb2
 from antiphon.wire.anthropic_messages.quirks import Quirks as AnthropicQuirks
+from antiphon.wire.embedding_quirks import EmbeddingQuirks
 from antiphon.wire.gemini.quirks import Quirks as GeminiQuirks
 from antiphon.wire.gemini.quirks import vertex
 from antiphon.wire.openai_chat.quirks import OPENAI_REFUSES, Quirks, ReasoningStyle
-from antiphon.wire.openai_embeddings import EmbeddingQuirks
 from antiphon.wire.openai_responses.quirks import OPENAI as OPENAI_RESPONSES
 
 OPENAI_LIKE = Quirks(max_tokens_field="max_tokens", developer_role="system", stream_usage=True)

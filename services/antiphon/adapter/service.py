@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -21,7 +22,7 @@ from antiphon.core.health import answered
 from antiphon.core.streams import Events, published, together
 from antiphon.core.telemetry.genai import Operation, operation
 from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2, usage_pb2
-from antiphon.wire.base import ChatWire, CountsTokens, HttpCall, StreamDecoder
+from antiphon.wire.base import ChatWire, CountsTokens, EmbeddingsWire, HttpCall, StreamDecoder
 from antiphon.wire.sent import sent
 
 HealthSource = Callable[[], Sequence[health_pb2.ComponentHealth]]
@@ -43,7 +44,8 @@ class ProviderAdapter:
         self._credentials = credentials
         self._upstream = upstream
         self._policy = policy
-        self._wires = {provider.name: chat_wire(provider) for provider in providers}
+        self._wires = {each.name: chat_wire(each) for each in providers if _comes_first(each, credentials)}
+        self._embeddings: dict[str, EmbeddingsWire] = {}
         self._observed = Observations(providers, credentials, policy)
         self._also_health = also_health
         self._catalog = Catalog(providers, upstream, target=self._target, configured=self._configured)
@@ -51,7 +53,7 @@ class ProviderAdapter:
     async def chat(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.Completion:
         """The provider's answer."""
         provider, own = self._providers.resolve(spec.model)
-        wire = self._wires[provider.name]
+        wire = self._wires.get(provider.name) or await self._wire(provider)
         wired = _encoded(partial(wire.encode_request, stream=False), spec, own)
         with self._observed.watch(provider), operation(call, "chat", provider=provider.name, model=own) as op:
             async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
@@ -73,7 +75,7 @@ class ProviderAdapter:
 
     async def _events(self, spec: chat_pb2.ChatSpec, call: Call, used: usage_pb2.Usage) -> Events:
         provider, own = self._providers.resolve(spec.model)
-        wire = self._wires[provider.name]
+        wire = self._wires.get(provider.name) or await self._wire(provider)
         wired = _encoded(partial(wire.encode_request, stream=True), spec, own)
         decoder = wire.stream_decoder()
         finish_reasons: list[str] = []
@@ -109,7 +111,7 @@ class ProviderAdapter:
     async def count_tokens(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.CountTokensResponse:
         """The provider's own count. Raises ServiceError UNSUPPORTED_OPERATION where it offers none."""
         provider, own = self._providers.resolve(spec.model)
-        wire = self._wires[provider.name]
+        wire = self._wires.get(provider.name) or await self._wire(provider)
         if not isinstance(wire, CountsTokens):
             raise ServiceError(
                 Reason.UNSUPPORTED_OPERATION,
@@ -128,7 +130,7 @@ class ProviderAdapter:
     async def embed(self, request: embeddings_pb2.EmbedRequest, call: Call) -> embeddings_pb2.EmbedResponse:
         """The provider's vectors, one an input, in their order."""
         provider, own = self._providers.resolve(request.model)
-        wire = embeddings_wire(provider)
+        wire = self._embeddings.get(provider.name) or await self._embeddings_wire(provider)
         if wire is None:
             able = ", ".join(sorted(each.name for each in self._providers if each.embeddings))
             raise ServiceError(
@@ -186,6 +188,17 @@ class ProviderAdapter:
         """Close the connections to providers."""
         await self._upstream.close()
 
+    async def _wire(self, provider: Provider) -> ChatWire:
+        """The codec of a provider's first call. It may have to be imported, for which no other call has to wait."""
+        wire = self._wires[provider.name] = await asyncio.to_thread(chat_wire, provider)
+        return wire
+
+    async def _embeddings_wire(self, provider: Provider) -> EmbeddingsWire | None:
+        wire = await asyncio.to_thread(embeddings_wire, provider)
+        if wire is not None:
+            self._embeddings[provider.name] = wire
+        return wire
+
     def _fact(self, provider: Provider) -> models_pb2.Provider:
         configured = self._configured(provider)
         lacking = self._credentials.lacking(provider)
@@ -218,6 +231,11 @@ class ProviderAdapter:
             recording=self._policy.options(call, provider.name),
             sign=self._credentials.signer(provider),
         )
+
+
+def _comes_first(provider: Provider, credentials: Credentials) -> bool:
+    """Whether a provider is there to be called, as far as can be told: its codec is made before the first call."""
+    return provider.key_required and credentials.configured(provider)
 
 
 async def _decoded(reply: OpenReply, decoder: StreamDecoder) -> Events:

@@ -1,36 +1,17 @@
-"""Which codec speaks for a provider: the one place where wires are looked up by name."""
+"""Which codec speaks for a provider: the one place where wires are looked up by name.
+
+A wire is imported when it is first asked for: they are half of all code, and an installation calls few of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from antiphon.adapter.providers import Provider
 from antiphon.core.errors import Reason, ServiceError
-from antiphon.wire.anthropic_messages import AnthropicMessages
-from antiphon.wire.anthropic_messages.quirks import Quirks as AnthropicQuirks
 from antiphon.wire.base import ChatWire, EmbeddingsWire, ModelsWire
-from antiphon.wire.bedrock_converse import BedrockConverse
-from antiphon.wire.bedrock_converse import Quirks as BedrockQuirks
-from antiphon.wire.bedrock_converse.embeddings import BedrockEmbeddings
-from antiphon.wire.cohere_v2 import CohereChat
-from antiphon.wire.cohere_v2 import Quirks as CohereQuirks
-from antiphon.wire.cohere_v2.embeddings import CohereEmbeddings
-from antiphon.wire.gemini import Gemini
-from antiphon.wire.gemini.embeddings import GeminiEmbeddings
-from antiphon.wire.gemini.models import GeminiModels
-from antiphon.wire.gemini.quirks import Quirks as GeminiQuirks
-from antiphon.wire.ollama_native import OllamaChat
-from antiphon.wire.ollama_native import Quirks as OllamaQuirks
-from antiphon.wire.ollama_native.embeddings import OllamaEmbeddings
-from antiphon.wire.ollama_native.models import OllamaModels
-from antiphon.wire.openai_chat import OpenAIChat
-from antiphon.wire.openai_chat.quirks import Quirks as OpenAIQuirks
-from antiphon.wire.openai_embeddings import EmbeddingQuirks, OpenAIEmbeddings
-from antiphon.wire.openai_models import OpenAIModels
-from antiphon.wire.openai_responses import OpenAIResponses
-from antiphon.wire.openai_responses import Quirks as ResponsesQuirks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,29 +22,144 @@ class Dialect:
     quirks: type
 
 
-CHAT_WIRES: Mapping[str, Dialect] = {
-    "openai_chat": Dialect(codec=OpenAIChat, quirks=OpenAIQuirks),
-    "openai_responses": Dialect(codec=OpenAIResponses, quirks=ResponsesQuirks),
-    "anthropic_messages": Dialect(codec=AnthropicMessages, quirks=AnthropicQuirks),
-    "gemini": Dialect(codec=Gemini, quirks=GeminiQuirks),
-    "bedrock_converse": Dialect(codec=BedrockConverse, quirks=BedrockQuirks),
-    "cohere_chat": Dialect(codec=CohereChat, quirks=CohereQuirks),
-    "ollama_chat": Dialect(codec=OllamaChat, quirks=OllamaQuirks),
+Load: TypeAlias = Callable[[], Dialect]
+
+
+def _openai_chat() -> Dialect:
+    from antiphon.wire.openai_chat import OpenAIChat
+    from antiphon.wire.openai_chat.quirks import Quirks
+
+    return Dialect(codec=OpenAIChat, quirks=Quirks)
+
+
+def _openai_responses() -> Dialect:
+    from antiphon.wire.openai_responses.codec import OpenAIResponses
+    from antiphon.wire.openai_responses.quirks import Quirks
+
+    return Dialect(codec=OpenAIResponses, quirks=Quirks)
+
+
+def _anthropic_messages() -> Dialect:
+    from antiphon.wire.anthropic_messages.codec import AnthropicMessages
+    from antiphon.wire.anthropic_messages.quirks import Quirks
+
+    return Dialect(codec=AnthropicMessages, quirks=Quirks)
+
+
+def _gemini() -> Dialect:
+    from antiphon.wire.gemini.codec import Gemini
+    from antiphon.wire.gemini.quirks import Quirks
+
+    return Dialect(codec=Gemini, quirks=Quirks)
+
+
+def _bedrock_converse() -> Dialect:
+    from antiphon.wire.bedrock_converse import BedrockConverse, Quirks
+
+    return Dialect(codec=BedrockConverse, quirks=Quirks)
+
+
+def _cohere_chat() -> Dialect:
+    from antiphon.wire.cohere_v2 import CohereChat, Quirks
+
+    return Dialect(codec=CohereChat, quirks=Quirks)
+
+
+def _ollama_chat() -> Dialect:
+    from antiphon.wire.ollama_native.codec import OllamaChat
+    from antiphon.wire.ollama_native.spelling import Quirks
+
+    return Dialect(codec=OllamaChat, quirks=Quirks)
+
+
+def _openai_embeddings() -> Dialect:
+    from antiphon.wire.embedding_quirks import EmbeddingQuirks
+    from antiphon.wire.openai_embeddings import OpenAIEmbeddings
+
+    return Dialect(codec=OpenAIEmbeddings, quirks=EmbeddingQuirks)
+
+
+def _gemini_embeddings() -> Dialect:
+    from antiphon.wire.gemini.embeddings import GeminiEmbeddings
+    from antiphon.wire.gemini.quirks import Quirks
+
+    return Dialect(codec=GeminiEmbeddings, quirks=Quirks)
+
+
+def _bedrock_embeddings() -> Dialect:
+    from antiphon.wire.bedrock_converse import Quirks
+    from antiphon.wire.bedrock_converse.embeddings import BedrockEmbeddings
+
+    return Dialect(codec=BedrockEmbeddings, quirks=Quirks)
+
+
+def _cohere_embeddings() -> Dialect:
+    from antiphon.wire.cohere_v2 import Quirks
+    from antiphon.wire.cohere_v2.embeddings import CohereEmbeddings
+
+    return Dialect(codec=CohereEmbeddings, quirks=Quirks)
+
+
+def _ollama_embeddings() -> Dialect:
+    from antiphon.wire.ollama_native.embeddings import OllamaEmbeddings
+    from antiphon.wire.ollama_native.spelling import Quirks
+
+    return Dialect(codec=OllamaEmbeddings, quirks=Quirks)
+
+
+def _openai_models() -> Dialect:
+    from antiphon.wire.openai_models import OpenAIModels
+
+    return Dialect(codec=lambda _: OpenAIModels(), quirks=type(None))
+
+
+def _gemini_models() -> Dialect:
+    from antiphon.wire.gemini.models import GeminiModels
+    from antiphon.wire.gemini.quirks import Quirks
+
+    return Dialect(codec=GeminiModels, quirks=Quirks)
+
+
+def _ollama_models() -> Dialect:
+    from antiphon.wire.ollama_native.models import OllamaModels
+    from antiphon.wire.ollama_native.spelling import Quirks
+
+    return Dialect(codec=OllamaModels, quirks=Quirks)
+
+
+CHAT_WIRES: Mapping[str, Load] = {
+    "openai_chat": _openai_chat,
+    "openai_responses": _openai_responses,
+    "anthropic_messages": _anthropic_messages,
+    "gemini": _gemini,
+    "bedrock_converse": _bedrock_converse,
+    "cohere_chat": _cohere_chat,
+    "ollama_chat": _ollama_chat,
 }
 
-EMBEDDING_WIRES: Mapping[str, Dialect] = {
-    "openai_embeddings": Dialect(codec=OpenAIEmbeddings, quirks=EmbeddingQuirks),
-    "gemini_embeddings": Dialect(codec=GeminiEmbeddings, quirks=GeminiQuirks),
-    "bedrock_embeddings": Dialect(codec=BedrockEmbeddings, quirks=BedrockQuirks),
-    "cohere_embeddings": Dialect(codec=CohereEmbeddings, quirks=CohereQuirks),
-    "ollama_embeddings": Dialect(codec=OllamaEmbeddings, quirks=OllamaQuirks),
+EMBEDDING_WIRES: Mapping[str, Load] = {
+    "openai_embeddings": _openai_embeddings,
+    "gemini_embeddings": _gemini_embeddings,
+    "bedrock_embeddings": _bedrock_embeddings,
+    "cohere_embeddings": _cohere_embeddings,
+    "ollama_embeddings": _ollama_embeddings,
 }
 
-MODEL_WIRES: Mapping[str, Dialect] = {
-    "openai_models": Dialect(codec=lambda _: OpenAIModels(), quirks=type(None)),
-    "gemini_models": Dialect(codec=GeminiModels, quirks=GeminiQuirks),
-    "ollama_models": Dialect(codec=OllamaModels, quirks=OllamaQuirks),
+MODEL_WIRES: Mapping[str, Load] = {
+    "openai_models": _openai_models,
+    "gemini_models": _gemini_models,
+    "ollama_models": _ollama_models,
 }
+
+
+def check_wires(provider: Provider) -> None:
+    """Raise ServiceError for a row that names a wire which does not exist. Imports none."""
+    where = f"providers.{provider.name}"
+    _known(CHAT_WIRES, provider.wire, f"{where}.wire")
+    if provider.embeddings:
+        _known(EMBEDDING_WIRES, provider.embeddings, f"{where}.embeddings")
+    if provider.models:
+        _known(MODEL_WIRES, provider.models, f"{where}.models")
 
 
 def chat_wire(provider: Provider) -> ChatWire:
@@ -89,8 +185,13 @@ def models_wire(provider: Provider) -> ModelsWire | None:
     return wire
 
 
-def _made(wires: Mapping[str, Dialect], name: str, quirks: Any, where: str) -> Any:
-    dialect = wires.get(name)
-    if dialect is None:
-        raise ServiceError(Reason.INVALID_REQUEST, f"{where} is {name!r}; known: {', '.join(wires)}")
+def _made(wires: Mapping[str, Load], name: str, quirks: Any, where: str) -> Any:
+    dialect = _known(wires, name, where)()
     return dialect.codec(quirks if isinstance(quirks, dialect.quirks) else dialect.quirks())
+
+
+def _known(wires: Mapping[str, Load], name: str, where: str) -> Load:
+    load = wires.get(name)
+    if load is None:
+        raise ServiceError(Reason.INVALID_REQUEST, f"{where} is {name!r}; known: {', '.join(wires)}")
+    return load

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING
 
 from antiphon.adapter.credentials import Credentials
 from antiphon.adapter.limits import Limits
 from antiphon.adapter.providers import Providers
 from antiphon.adapter.recording import RecordingPolicy
-from antiphon.adapter.service import ProviderAdapter
+from antiphon.adapter.service import HealthSource, ProviderAdapter
 from antiphon.adapter.transport import PooledTransport
 from antiphon.adapter.upstream import Upstream
 from antiphon.cli.provider_rows import provider_rows
@@ -19,7 +17,6 @@ from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
 from antiphon.core.chain import Layer
 from antiphon.core.errors import Reason, ServiceError
-from antiphon.core.health import component
 from antiphon.core.remote import RemoteBackend
 from antiphon.core.settings import ANONYMOUS_HOSTS, Settings
 from antiphon.core.telemetry.redaction import register_secret
@@ -32,17 +29,14 @@ from antiphon.gateway.edges.guard import ConnectionLimits
 from antiphon.gateway.edges.listener import Listener
 from antiphon.gateway.routing import Router
 from antiphon.gateway.service import Gateway
-from antiphon.harness.controls import Controls
-from antiphon.harness.errors import HarnessError
-from antiphon.harness.faults import Faults
-from antiphon.harness.modes import Mode, RecordingCall
-from antiphon.harness.server.app import ReplayApp
-from antiphon.harness.store import CassetteStore
-from antiphon.harness.transport import CassetteTransport
 from antiphon.inference.service import Inference
 from antiphon.inference.triton import Triton
-from antiphon.replay.front import Front
-from antiphon.v1 import health_pb2
+
+if TYPE_CHECKING:
+    import httpx
+
+    from antiphon.harness.server.app import ReplayApp
+    from antiphon.harness.transport import CassetteTransport
 
 ROLES = ("gateway", "adapter", "inference", "suite")
 
@@ -97,7 +91,11 @@ def edges_for(settings: Settings, backend: Backend, auth: Auth, endpoints: Repla
     bodies = BodyLimits(in_flight=bounds.in_flight, receipt=bounds.receipt)
     connections = ConnectionLimits(connections=bounds.connections, receipt=bounds.receipt)
     limits = DoorLimits(bodies=bodies)
-    edges = Edges(backend, auth, limits) if endpoints is None else Front(endpoints, backend, auth, limits)
+    edges = Edges(backend, auth, limits)
+    if endpoints is not None:
+        from antiphon.replay.front import Front
+
+        edges = Front(endpoints, backend, auth, limits)
     return Listener(edges, listen=settings.http, limits=connections, grace=settings.grace)
 
 
@@ -130,67 +128,36 @@ def adapter(
     secrets = credentials.secrets(providers)
     for secret in secrets:
         register_secret(secret)
-    store = CassetteStore(settings.cassettes) if transport is None else transport.store
-    door = _transport(settings, store, secrets) if transport is None else transport
+    door, health = _plain() if plainly_live(settings) and transport is None else _recorded(settings, secrets, transport)
     return ProviderAdapter(
         providers=providers,
         credentials=credentials,
         upstream=Upstream(door, Limits(**settings.limits.model_dump())),
         policy=RecordingPolicy(
-            mode=settings.mode, overridable=frozenset(settings.allow_modes), recorded=_recorded(settings)
+            mode=settings.mode, overridable=frozenset(settings.allow_modes), recorded=_recorded_names(settings)
         ),
-        also_health=(lambda: [_cassette_health(store, settings)]) if settings.mode != "live" else tuple,
+        also_health=health,
     )
 
 
-def _transport(settings: Settings, store: CassetteStore, secrets: list[str]) -> httpx.AsyncBaseTransport:
-    """Plain HTTP where nothing can be recorded or replayed, else the harness over it."""
-    if settings.mode == "live" and not settings.allow_modes:
-        return _live()
-    return _recording(settings, store, secrets)
+def plainly_live(settings: Settings) -> bool:
+    """Whether nothing can be recorded or replayed: then the harness is not even imported."""
+    return settings.mode == "live" and not settings.allow_modes
 
 
-def recording_transport(
-    settings: Settings, environment: Mapping[str, str], *, controls: Controls | None = None
-) -> CassetteTransport:
-    """The harness over plain HTTP, in whichever mode, for all who share its recordings and sessions. `controls` may
-    change its answers while it runs."""
-    secrets = Credentials(environment).secrets(Providers(provider_rows(settings)))
-    return _recording(settings, CassetteStore(settings.cassettes), secrets, controls)
+def _plain() -> tuple[httpx.AsyncBaseTransport, HealthSource]:
+    return PooledTransport(), tuple
 
 
-def _live() -> httpx.AsyncBaseTransport:
-    return PooledTransport()
+def _recorded(
+    settings: Settings, secrets: list[str], transport: CassetteTransport | None
+) -> tuple[httpx.AsyncBaseTransport, HealthSource]:
+    from antiphon.cli import recorded
+
+    door = transport or recorded.transport_for(settings, secrets)
+    return door, (lambda: [recorded.health(door.store, settings)]) if settings.mode != "live" else tuple
 
 
-def _recording(
-    settings: Settings, store: CassetteStore, secrets: list[str], controls: Controls | None = None
-) -> CassetteTransport:
-    own: dict[str, Any] = {
-        "inner": _live(),
-        "default": RecordingCall(mode=Mode(settings.mode), pace=settings.pace),
-        "allowed": [Mode(mode) for mode in settings.allow_modes],
-        "secrets": secrets,
-    }
-    if controls is not None:
-        return controls.transport(store, **own)
-    faults = Faults()  # a caller may ask for one wherever it may be answered from recordings
-    return CassetteTransport(store, sources=[faults], shapers=[faults], **own)
-
-
-def _recorded(settings: Settings) -> frozenset[str]:
+def _recorded_names(settings: Settings) -> frozenset[str]:
     folder = settings.cassettes
     return frozenset(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else frozenset()
-
-
-def _cassette_health(store: CassetteStore, settings: Settings) -> health_pb2.ComponentHealth:
-    if not settings.cassettes.is_dir() and settings.mode == "replay":
-        return component("cassettes", health_pb2.STATUS_NOT_SERVING, f"there is no folder {settings.cassettes}")
-    try:
-        if not store.loaded:
-            store.load()
-    except HarnessError as error:
-        part = component("cassettes", health_pb2.STATUS_NOT_SERVING, str(error))
-        part.reason = error.reason
-        return part
-    return component("cassettes", health_pb2.STATUS_SERVING, f"{len(store)} recordings in {settings.cassettes}")

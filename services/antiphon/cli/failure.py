@@ -1,20 +1,24 @@
-"""Errors as a person or a script reads them: one panel or one JSON object, and an exit status."""
+"""Errors as a person or a script reads them: one panel or one JSON object, and an exit status.
+
+What draws is imported where there is something to draw: a server ends without an error, mostly.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
-from rich.console import Group
-from rich.panel import Panel
-from rich.table import Table
-from rich.text import Text
 
-from antiphon.cli import exits, terminal
+from antiphon.cli import exits
 from antiphon.core.errors import Code, Reason, ServiceError
+
+if TYPE_CHECKING:
+    from rich.panel import Panel
 
 _CHANGE_REQUEST: Final = "Change the request as the message says."
 _PROVIDER_KEY: Final = "Set a valid provider key in the environment of the adapter, and start it again."
@@ -103,6 +107,13 @@ def document(error: ServiceError) -> dict[str, Any]:
 
 def panel(error: ServiceError) -> Panel:
     """The error as one panel: what happened, where, and what to do."""
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    from antiphon.cli import terminal
+
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
@@ -125,6 +136,8 @@ def panel(error: ServiceError) -> Panel:
 
 def report(error: ServiceError, *, as_json: bool) -> int:
     """Print the error, as JSON to standard output or as a panel to standard error; the exit status for it."""
+    from antiphon.cli import terminal
+
     if as_json:
         terminal.write(json.dumps(document(error), ensure_ascii=False) + "\n")
     else:
@@ -133,9 +146,23 @@ def report(error: ServiceError, *, as_json: bool) -> int:
 
 
 @contextmanager
+def quiet_ends() -> Iterator[None]:
+    """Turn Ctrl-C and a reader that left into exit statuses, without a trace of Python's."""
+    try:
+        yield
+        sys.stdout.flush()
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(exits.INTERRUPTED) from interrupt
+    except BrokenPipeError as broken:
+        # Python flushes once more at its end, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(exits.BROKEN_PIPE) from broken
+
+
+@contextmanager
 def reported(*, as_json: bool = False) -> Iterator[None]:
     """Turn whatever ends a command into its exit status, having told the user about it once."""
-    with terminal.quiet_ends():
+    with quiet_ends():
         try:
             yield
         except ServiceError as error:

@@ -1,11 +1,13 @@
-"""The event loop of a serving process, and what has to be said to grpc before it is loaded."""
+"""The event loop of a serving process, and what has to be said to libraries before they are loaded."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from types import ModuleType
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -15,8 +17,12 @@ _WITHOUT_EVENT_ENGINE = "-event_engine_listener,-event_engine_client,-event_engi
 
 
 def prepare() -> None:
-    """Choose grpc's way of polling, where the environment has not. Only before grpc is imported does this count."""
+    """Choose grpc's way of polling, where the environment has not, and keep httpx's command line out. Only before they
+    are imported does this count."""
     os.environ.setdefault(_EXPERIMENTS, _WITHOUT_EVENT_ENGINE)
+    # httpx imports its own command line where it can, and that click, rich and pygments: a fifth of a start. None here
+    # is Python's way to say that a module cannot be imported, and httpx then does without.
+    sys.modules.setdefault("httpx._main", cast("ModuleType", None))
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

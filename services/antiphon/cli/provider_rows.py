@@ -9,7 +9,7 @@ from typing import Any
 from antiphon.adapter.plugins import installed
 from antiphon.adapter.providers import Provider
 from antiphon.adapter.rows import OPENAI_LIKE, built_in
-from antiphon.adapter.wires import CHAT_WIRES, chat_wire, embeddings_wire, models_wire
+from antiphon.adapter.wires import CHAT_WIRES, check_wires
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.settings import ProviderSettings, Settings
 from antiphon.wire.openai_chat.quirks import ReasoningStyle
@@ -27,7 +27,7 @@ def provider_rows(settings: Settings) -> dict[str, Provider]:
                 Reason.INVALID_REQUEST,
                 f"a plug-in brings the provider {brought.name!r}: this name is taken or holds a '/'",
             )
-        _check_wires(brought)
+        check_wires(brought)
         rows[brought.name] = brought
     for name, changes in settings.providers.items():
         if name in TAKEN or "/" in name:
@@ -56,19 +56,13 @@ def _changed(row: Provider, changes: ProviderSettings) -> Provider:
         given["embeddings"] = "openai_embeddings" if given["embeddings"] else ""
     quirks = given.pop("quirks", None)
     row = replace(row, **given)
-    _check_wires(row)
+    check_wires(row)
     return row if quirks is None else replace(row, quirks=_quirks(row, quirks))
-
-
-def _check_wires(row: Provider) -> None:
-    """Raise ServiceError for a row that names a wire which does not exist, or quirks of another wire."""
-    for made in (chat_wire, embeddings_wire, models_wire):
-        made(row)
 
 
 def _quirks(row: Provider, given: Mapping[str, object]) -> Any:
     """The row's quirks with the operator's values. A row that changes its wire begins with that wire's defaults."""
-    kind = CHAT_WIRES[row.wire].quirks
+    kind = CHAT_WIRES[row.wire]().quirks
     base: Any = row.quirks if isinstance(row.quirks, kind) else kind()
     known = {field.name for field in fields(kind)}
     if unknown := sorted(set(given) - known):

@@ -18,10 +18,11 @@ from rich.table import Table
 from rich.text import Text
 
 from antiphon.cli import terminal
-from antiphon.cli.assembly import adapter, auth_for, edges_for, gateway, inference, layers_for, recording_transport
+from antiphon.cli.assembly import adapter, auth_for, edges_for, gateway, inference, layers_for
 from antiphon.cli.harness_errors import must_be_there
 from antiphon.cli.process import http_file
 from antiphon.cli.provider_rows import provider_rows
+from antiphon.cli.recorded import recording_transport
 from antiphon.cli.serve import write_whole
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.server import Server, signalled

@@ -191,12 +191,15 @@ def _read(item: Item) -> Iterator[tuple[str, Verdict]]:
     reply = HttpReply(status=answer.status, body=answer.body, headers=dict(answer.headers))
     if name := _of(_CHATS, path):
         call = HttpCall(method=asked.method, path=path, body=asked.body, headers=dict(asked.headers))
-        yield from _chat(CHAT_WIRES[name].codec(CHAT_WIRES[name].quirks()), call, reply)
+        chats = CHAT_WIRES[name]()
+        yield from _chat(chats.codec(chats.quirks()), call, reply)
     elif name := _of(_EMBEDDINGS, path):
-        wire = EMBEDDING_WIRES[name].codec(EMBEDDING_WIRES[name].quirks())
+        embeds = EMBEDDING_WIRES[name]()
+        wire = embeds.codec(embeds.quirks())
         yield from _list("embeddings", wire, lambda: bool(wire.decode_response(reply).embeddings), reply)
     elif asked.method == "GET" and (name := _of(_MODELS, f"{url.host}{path}")):
-        lister = MODEL_WIRES[name].codec(MODEL_WIRES[name].quirks())
+        lists = MODEL_WIRES[name]()
+        lister = lists.codec(lists.quirks())
         yield from _list("models", lister, lambda: bool(lister.decode_list(reply).models), reply)
 
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NoReturn
 
-import typer
 from rich.console import Console
-
-from antiphon.cli import exits
 
 _KEPT = frozenset("\n\t")
 _ENDLESS = 100_000
@@ -55,17 +49,3 @@ def write(text: str) -> None:
     """Write to standard output at once; made safe where that is a terminal, else exactly as it is."""
     sys.stdout.write(safe(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()
-
-
-@contextmanager
-def quiet_ends() -> Iterator[None]:
-    """Turn Ctrl-C and a reader that left into exit statuses, without a trace of Python's."""
-    try:
-        yield
-        sys.stdout.flush()
-    except KeyboardInterrupt as interrupt:
-        raise typer.Exit(exits.INTERRUPTED) from interrupt
-    except BrokenPipeError as broken:
-        # Python flushes once more at its end, and would complain there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(exits.BROKEN_PIPE) from broken

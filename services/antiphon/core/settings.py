@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from antiphon.core.errors import Reason, ServiceError
+from antiphon.core.sources import from_environment, merged
 
 Mode = Literal["live", "record", "replay", "record-on-miss"]
+PREFIX = "ANTIPHON_"
 ANONYMOUS_HOSTS = ("127.", "localhost:", "[::1]", "unix:")
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -67,12 +67,10 @@ class HttpSettings(BaseModel):
     """Bytes of request bodies held at the same time."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that a service can be told. Each field is ANTIPHON_<NAME> in the environment."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="ANTIPHON_", env_nested_delimiter="__", extra="forbid", nested_model_default_partial_update=True
-    )
+    model_config = ConfigDict(extra="forbid")
 
     listen: str = ""
     http: str = ""
@@ -102,36 +100,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"caller_keys.{name} is not a SHA-256 in hex; `antiphon keys new {name}` makes one")
         return keys
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Explicit values, then the environment, then the file."""
-        return (init_settings, env_settings, FileSource(settings_cls))
-
-
-class FileSource(PydanticBaseSettingsSource):
-    """The YAML file that ANTIPHON_CONFIG names."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        """Unused: the file is read whole."""
-        return None, field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        """The file's settings; nothing where no file is named."""
-        name = os.environ.get("ANTIPHON_CONFIG", "")
-        return read_file(Path(name), os.environ) if name else {}
-
 
 def load(**explicit: Any) -> Settings:
     """The settings. Raises ServiceError INVALID_REQUEST that names every wrong one and what is wrong with it."""
+    name = os.environ.get("ANTIPHON_CONFIG", "")
+    said = read_file(Path(name), os.environ) if name else {}
+    said = merged(said, from_environment(Settings, PREFIX, os.environ))
     try:
-        return Settings(**{name: value for name, value in explicit.items() if value is not None})
+        return Settings(**merged(said, {name: value for name, value in explicit.items() if value is not None}))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors())
         raise ServiceError(Reason.INVALID_REQUEST, f"the configuration is wrong: {wrong}") from error
@@ -144,6 +120,8 @@ def credentials_environment() -> Mapping[str, str]:
 
 def read_file(path: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     """A YAML file's settings, with `${VAR}` and `${VAR:-default}` replaced in its texts. Raises ServiceError."""
+    import yaml
+
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-import numpy as np
-
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.core.fold import Fold
@@ -99,8 +97,7 @@ class Inference:
             if tokens := tensors.total(result, "num_input_tokens"):
                 response.usage.input_tokens = response.usage.total_tokens = tokens
             if request.normalize:
-                lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-                vectors = vectors / np.where(lengths > 0, lengths, 1)
+                vectors = tensors.normalized(vectors)
             for index, vector in enumerate(vectors):
                 response.embeddings.add(index=index).float32.values.extend(vector.tolist())
             op.finished(usage=response.usage, model=name)

@@ -50,9 +50,12 @@ class Statistics:
             log.debug("no statistics from Triton: %s", error)
 
     async def run(self) -> None:
-        """Look for as long as the task lives."""
+        """Look for as long as the task lives, once there is a Triton: its client is large, and many run without one."""
+        there = False
         while True:
-            await self.look()
+            there = there or await self._triton.listens()
+            if there:
+                await self.look()
             await asyncio.sleep(self._period)
 
     def _reader(self, field: str, part: str, factor: float) -> Any:

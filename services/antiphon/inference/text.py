@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from google.protobuf.message import Message
-from tritonclient.grpc import InferInput, InferResult
 
 from antiphon.core.errors import Reason, invalid
 from antiphon.core.fates import Sent, fates
@@ -21,6 +20,9 @@ from antiphon.core.streams import Events
 from antiphon.inference import tensors
 from antiphon.inference.unsupported import refused_or_warned
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
+
+if TYPE_CHECKING:
+    from tritonclient.grpc import InferInput, InferResult
 
 SPEC_FIELDS = frozenset(
     {"model", "messages", "sampling", "max_output_tokens", "n", "end_user_id", "idempotency_key", "on_unsupported",

@@ -13,21 +13,21 @@ from antiphon.gateway.edges.openai import WithoutUsage, wants_usage
 from antiphon.harness.interaction import RecordedRequest
 from antiphon.harness.requestfacts import streams_as_array
 from antiphon.v1 import embeddings_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.base import ChatCall, ChatWire, HttpCall, HttpReply, StreamEncoder
 from antiphon.wire.bedrock_converse import BedrockConverse
 from antiphon.wire.bedrock_converse.embeddings import BedrockEmbeddings
 from antiphon.wire.bedrock_converse.invoke import BedrockAnthropic
 from antiphon.wire.cohere_v2 import CohereChat
 from antiphon.wire.cohere_v2.embeddings import CohereEmbeddings
-from antiphon.wire.gemini import Gemini
+from antiphon.wire.gemini.codec import Gemini
 from antiphon.wire.gemini.embeddings import GeminiEmbeddings
 from antiphon.wire.jsontext import loads
-from antiphon.wire.ollama_native import OllamaChat
+from antiphon.wire.ollama_native.codec import OllamaChat
 from antiphon.wire.ollama_native.embeddings import OllamaEmbeddings
 from antiphon.wire.openai_chat import OpenAIChat
 from antiphon.wire.openai_embeddings import OpenAIEmbeddings
-from antiphon.wire.openai_responses import OpenAIResponses
+from antiphon.wire.openai_responses.codec import OpenAIResponses
 
 SSE: Final = "text/event-stream; charset=utf-8"
 

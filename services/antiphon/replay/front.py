@@ -5,11 +5,10 @@ The first part of a path decides. No edge begins like a provider's prefix; a tes
 
 from __future__ import annotations
 
-from starlette.types import Receive, Scope, Send
-
 from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
 from antiphon.gateway.edges.app import Edges
+from antiphon.gateway.edges.asgi import Receive, Scope, Send
 from antiphon.gateway.edges.door import DoorLimits
 from antiphon.harness.server.app import ReplayApp
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import orjson
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import embeddings_pb2
 from antiphon.wire.base import HttpCall, HttpReply
+from antiphon.wire.embedding_quirks import EmbeddingQuirks
 from antiphon.wire.jsontext import JsonObject, dumps, loads, object_of
 from antiphon.wire.openai_chat.errors import lift_error, lower_error
 from antiphon.wire.openai_chat.gaps import Gaps
@@ -60,26 +60,6 @@ _TYPES: Mapping[str, pb.VectorEncoding.ValueType] = {
     "ubinary": pb.VECTOR_ENCODING_BINARY,
 }
 _NAMES: Mapping[str, Mapping[str, pb.VectorEncoding.ValueType]] = {"encoding_format": _FORMATS, "output_dtype": _TYPES}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmbeddingQuirks:
-    """How one provider speaks the wire."""
-
-    base64: bool = False
-    """Ask for 32-bit floats as base64: a quarter of the bytes, and no decimals to read."""
-    base64_holds: pb.VectorEncoding.ValueType = pb.VECTOR_ENCODING_FLOAT32
-    """What base64 in an answer is; INT8 for Perplexity."""
-    dimensions_field: str | None = None
-    """`dimensions`, or `output_dimension` for Voyage and Mistral; None for as it was read."""
-    encodings: Mapping[pb.VectorEncoding.ValueType, tuple[str, str]] = field(default_factory=dict)
-    """Further encodings that the provider gives, each as field and word: INT8 is `("output_dtype", "int8")`."""
-    task_words: Mapping[pb.TaskType.ValueType, str] = field(default_factory=dict)
-    """Words of `input_type`, where the provider takes it."""
-    refuses: frozenset[str] = frozenset()
-    """Names of request fields that the provider does not take, such as `dimensions` or `user`."""
-    provider: str = ""
-    """Second key of untyped fields that go to this provider alone."""
 
 
 class OpenAIEmbeddings:

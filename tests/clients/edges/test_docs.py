@@ -17,10 +17,10 @@ from antiphon.cli.suite import RunningSuite
 from antiphon.cli.up import DEFAULT_HTTP
 from antiphon.core.chain import STALL_SECONDS
 from antiphon.core.settings import HttpSettings
-from antiphon.gateway.edges.app import ROWS
 from antiphon.gateway.edges.asked import MOST_BYTES
 from antiphon.gateway.edges.bodies import BodyLimits
 from antiphon.gateway.edges.guard import HEAD_BYTES
+from antiphon.gateway.edges.routes import ROWS
 from tests.fixtures_suite import ROOT
 
 PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")

@@ -8,13 +8,13 @@ import json
 from typing import Any, cast
 
 import pytest
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.server import ServerState
 
 from antiphon.core.call import Call
-from antiphon.gateway.edges.app import ROWS, Edges
+from antiphon.gateway.edges.app import Edges
 from antiphon.gateway.edges.guard import HEAD_BYTES, ConnectionLimits
 from antiphon.gateway.edges.line import BATCH_BYTES, Line
+from antiphon.gateway.edges.routes import ROWS
+from antiphon.gateway.edges.serving import Flow, Serving
 from antiphon.v1 import chat_pb2
 from tests.gateway.edges.opened import Choir, chat, message, opened, until
 from tests.gateway.edges.test_refusals import answered, head
@@ -54,7 +54,7 @@ def line(recorded: Recorded, *, method: str = "POST", version: str = "1.1") -> L
     transport = cast("asyncio.Transport", recorded)
     scope = {"method": method, "http_version": version}
     loop = asyncio.get_running_loop()
-    flow, state = FlowControl(transport), ServerState()
+    flow, state = Flow(transport), Serving()
     return Line(scope, transport, flow, loop, dated=state, keep_alive=True, waits=False, done=lambda _: None)
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from antiphon.core.errors import Reason, ServiceError
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.anthropic_messages.errors import TYPES, WRITTEN
 from antiphon.wire.base import HttpReply
 

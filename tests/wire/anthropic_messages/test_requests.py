@@ -9,7 +9,8 @@ import pytest
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2, tools_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages, Quirks
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
+from antiphon.wire.anthropic_messages.quirks import Quirks
 from antiphon.wire.base import HttpCall
 from antiphon.wire.jsontext import loads
 

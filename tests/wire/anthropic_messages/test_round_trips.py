@@ -7,7 +7,7 @@ import json
 import pytest
 
 from antiphon.core.fold import fold
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.base import HttpCall, HttpReply
 from antiphon.wire.jsontext import loads
 from tests.laws.anthropic import AnthropicMessagesLaws

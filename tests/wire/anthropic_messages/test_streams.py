@@ -10,7 +10,7 @@ import pytest
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.fold import fold
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from tests.laws.chat import decode, events_of
 from tests.wire.anthropic_messages.streams import STREAMS
 

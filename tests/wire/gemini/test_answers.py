@@ -8,8 +8,8 @@ import pytest
 
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
 from antiphon.wire.base import HttpReply
-from antiphon.wire.gemini import Gemini
 from antiphon.wire.gemini.candidates import FINISH, FINISH_WORDS
+from antiphon.wire.gemini.codec import Gemini
 from antiphon.wire.gemini.spelling import NUMBERS
 from antiphon.wire.jsontext import loads
 from tests.wire.gemini.answers import ANSWERS, Json, answer

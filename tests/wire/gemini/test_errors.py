@@ -9,7 +9,7 @@ import pytest
 
 from antiphon.core.errors import FieldViolation, Reason, ServiceError
 from antiphon.wire.base import HttpReply
-from antiphon.wire.gemini import Gemini
+from antiphon.wire.gemini.codec import Gemini
 from antiphon.wire.gemini.errors import STATES
 
 WIRE = Gemini()

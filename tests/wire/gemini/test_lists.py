@@ -10,7 +10,9 @@ import pytest
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import content_pb2, embeddings_pb2, models_pb2
 from antiphon.wire.base import HttpCall, HttpReply
-from antiphon.wire.gemini import GeminiEmbeddings, GeminiModels, vertex
+from antiphon.wire.gemini.embeddings import GeminiEmbeddings
+from antiphon.wire.gemini.models import GeminiModels
+from antiphon.wire.gemini.quirks import vertex
 from antiphon.wire.jsontext import loads
 
 EMBEDDINGS, MODELS = GeminiEmbeddings(), GeminiModels()

@@ -10,7 +10,8 @@ import pytest
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2, tools_pb2
 from antiphon.wire.base import HttpCall
-from antiphon.wire.gemini import Gemini, vertex
+from antiphon.wire.gemini.codec import Gemini
+from antiphon.wire.gemini.quirks import vertex
 from antiphon.wire.jsontext import loads
 from tests.wire.gemini.requests import PATH, REQUESTS, Json, ask
 

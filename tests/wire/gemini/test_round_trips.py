@@ -13,7 +13,7 @@ from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.fold import fold
 from antiphon.v1 import chat_pb2
 from antiphon.wire.base import HttpCall, HttpReply
-from antiphon.wire.gemini import Gemini
+from antiphon.wire.gemini.codec import Gemini
 from antiphon.wire.gemini.spelling import snake
 from antiphon.wire.jsontext import loads
 from tests.laws.chat import decode, written

@@ -9,7 +9,7 @@ import pytest
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.fold import fold
 from antiphon.v1 import chat_pb2, content_pb2
-from antiphon.wire.gemini import Gemini
+from antiphon.wire.gemini.codec import Gemini
 from antiphon.wire.gemini.framing import Elements, Framer
 from antiphon.wire.gemini.partial_args import GrowingArguments
 from antiphon.wire.jsontext import loads

@@ -9,9 +9,9 @@ import pytest
 from antiphon.core.errors import ServiceError
 from antiphon.core.fold import fold
 from antiphon.v1 import chat_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.base import ChatWire
-from antiphon.wire.gemini import Gemini
+from antiphon.wire.gemini.codec import Gemini
 from antiphon.wire.openai_chat import OpenAIChat
 from tests.laws.chat import ChatLaws, decode, spoken, written
 from tests.laws.recordings import Folder, Recorded, default_folder

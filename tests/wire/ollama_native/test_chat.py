@@ -11,7 +11,7 @@ from antiphon.core.fold import fold
 from antiphon.v1 import chat_pb2, content_pb2, tools_pb2
 from antiphon.wire.base import HttpCall, HttpReply
 from antiphon.wire.jsontext import loads
-from antiphon.wire.ollama_native import OllamaChat
+from antiphon.wire.ollama_native.codec import OllamaChat
 from tests.laws.chat import decode
 from tests.laws.ollama import OllamaChatLaws
 from tests.wire.ollama_native.samples import ANSWERS, REQUESTS, STREAMS, UNTYPED

@@ -9,11 +9,11 @@ import pytest
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.fold import fold
 from antiphon.v1 import chat_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.base import ChatWire
 from antiphon.wire.jsontext import loads
 from antiphon.wire.openai_chat import OpenAIChat
-from antiphon.wire.openai_responses import OpenAIResponses
+from antiphon.wire.openai_responses.codec import OpenAIResponses
 from tests.laws.anthropic import AnthropicMessagesLaws
 from tests.laws.chat import ChatLaws, decode, spoken, written
 from tests.laws.openai import OpenAIChatLaws

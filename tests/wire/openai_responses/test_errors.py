@@ -9,7 +9,7 @@ import pytest
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.wire.base import HttpReply
 from antiphon.wire.jsontext import dumps, loads
-from antiphon.wire.openai_responses import OpenAIResponses
+from antiphon.wire.openai_responses.codec import OpenAIResponses
 from tests.laws.verdict import UNSPECIFIC
 from tests.wire.openai_responses.answers import HEAD
 

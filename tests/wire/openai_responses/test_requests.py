@@ -10,7 +10,8 @@ from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2, tools_pb2
 from antiphon.wire.base import HttpCall
 from antiphon.wire.jsontext import dumps, loads
-from antiphon.wire.openai_responses import OPENAI, OpenAIResponses, Quirks
+from antiphon.wire.openai_responses.codec import OpenAIResponses
+from antiphon.wire.openai_responses.quirks import OPENAI, Quirks
 from tests.wire.openai_responses.requests import ITEMS, PNG
 
 WIRE = OpenAIResponses()

@@ -9,7 +9,7 @@ import pytest
 from antiphon.core.fold import fold
 from antiphon.wire.base import HttpCall, HttpReply
 from antiphon.wire.jsontext import dumps, loads
-from antiphon.wire.openai_responses import OpenAIResponses
+from antiphon.wire.openai_responses.codec import OpenAIResponses
 from tests.laws.chat import decode, written
 from tests.laws.recordings import Recorded
 from tests.laws.responses import OpenAIResponsesLaws

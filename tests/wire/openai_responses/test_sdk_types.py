@@ -9,7 +9,8 @@ import pytest
 from antiphon.v1 import chat_pb2
 from antiphon.wire.base import HttpCall, HttpReply
 from antiphon.wire.jsontext import dumps, loads
-from antiphon.wire.openai_responses import OPENAI, OpenAIResponses
+from antiphon.wire.openai_responses.codec import OpenAIResponses
+from antiphon.wire.openai_responses.quirks import OPENAI
 from tests.laws.chat import decode, events_of, written
 from tests.laws.verdict import without_form
 from tests.wire.openai_responses.answers import ANSWERS

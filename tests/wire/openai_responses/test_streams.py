@@ -8,7 +8,7 @@ from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.fold import fold
 from antiphon.v1 import chat_pb2, content_pb2
 from antiphon.wire.jsontext import dumps
-from antiphon.wire.openai_responses import OpenAIResponses
+from antiphon.wire.openai_responses.codec import OpenAIResponses
 from tests.laws.chat import decode, events_of, written
 from tests.wire.openai_responses.answers import HEAD, message
 from tests.wire.openai_responses.streams import STREAMS

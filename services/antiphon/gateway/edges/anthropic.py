@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from antiphon.core.errors import invalid
 from antiphon.gateway.edges.chats import Plain, as_comment, chat, count
-from antiphon.gateway.edges.exchange import Answer, Exchange, Row
+from antiphon.gateway.edges.exchange import Answer, Exchange, Handler
 from antiphon.gateway.edges.listing import every_model, missing, one_model
-from antiphon.gateway.edges.shapes import ANTHROPIC, ANTHROPICS_OWN
 from antiphon.v1 import models_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.base import HttpReply
 from antiphon.wire.jsontext import JsonObject, dumps
 
@@ -82,9 +84,9 @@ def _json(body: JsonObject) -> HttpReply:
     return HttpReply(status=200, body=dumps(body), headers={"content-type": "application/json"})
 
 
-ROWS: tuple[Row, ...] = (
-    Row(method="POST", path="/v1/messages", shape=ANTHROPIC, handler=chat(MESSAGES, MANNER)),
-    Row(method="POST", path="/v1/messages/count_tokens", shape=ANTHROPIC, handler=count(MESSAGES)),
-    Row(method="GET", path="/v1/models", shape=ANTHROPIC, handler=models, given=ANTHROPICS_OWN),
-    Row(method="GET", path="/v1/models/{model:path}", shape=ANTHROPIC, handler=model, given=ANTHROPICS_OWN),
-)
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "messages": chat(MESSAGES, MANNER),
+    "count_tokens": count(MESSAGES),
+    "models": models,
+    "model": model,
+}

@@ -1,24 +1,20 @@
-"""The edges as one ASGI application: the table of routes, and an answer in the right shape for all that is no route."""
+"""The edges as one ASGI application: who answers a request, and an answer in its shape for all that is no route."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from starlette.types import Receive, Scope, Send
-
 from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
 from antiphon.core.errors import Reason, ServiceError
-from antiphon.gateway.edges import anthropic, gemini, ollama, openai, proxy
+from antiphon.gateway.edges.asgi import Receive, Scope, Send
 from antiphon.gateway.edges.asked import lookup
 from antiphon.gateway.edges.door import Door, DoorLimits
 from antiphon.gateway.edges.exchange import Answer, Exchange, HttpFault, Row
 from antiphon.gateway.edges.line import LINE
+from antiphon.gateway.edges.routes import ROWS
 from antiphon.gateway.edges.shapes import shape_for
-
-ROWS: tuple[Row, ...] = (*gemini.ROWS, *anthropic.ROWS, *openai.ROWS, *proxy.ROWS, *ollama.ROWS)
-"""Every route; the first that fits wins, so paths that say more stand before those that say less."""
 
 UNKNOWN = "/{path}"
 """The route of requests that no row takes, as telemetry calls it."""

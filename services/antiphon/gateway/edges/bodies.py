@@ -12,10 +12,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from starlette.types import Receive
-
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.validation import MAX_BYTES
+from antiphon.gateway.edges.asgi import Receive
 from antiphon.gateway.edges.exchange import ClientLeft, HttpFault
 
 SLOWEST = 64 * 1024

@@ -13,8 +13,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
 
-from starlette.datastructures import QueryParams
-
 from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
 from antiphon.core.call import CURRENT, Call
@@ -26,6 +24,7 @@ from antiphon.gateway.edges.bodies import Bodies, BodyLimits
 from antiphon.gateway.edges.exchange import ClientLeft, Exchange, HttpFault, Row, Streamed
 from antiphon.gateway.edges.keys import caller_of
 from antiphon.gateway.edges.line import Line
+from antiphon.gateway.edges.query import Query
 from antiphon.gateway.edges.sender import Sender, random_hex
 from antiphon.gateway.edges.watching import Watch
 from antiphon.v1 import chat_pb2
@@ -37,7 +36,7 @@ BEAT_SECONDS = 15.0
 FAREWELL_SECONDS = 1.0
 """How long telling a client that the server ends may take."""
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_NO_QUERY: Final = QueryParams()
+_NO_QUERY: Final = Query()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +201,7 @@ class _Request:
         self.path: str = line.scope["path"]
         self.headers = headers
         query: bytes = line.scope["query_string"]
-        self.query = QueryParams(query) if query else _NO_QUERY
+        self.query = Query(query) if query else _NO_QUERY
         self.call = call
         self.streamed: Streamed | None = None
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlencode
 
-from starlette.datastructures import QueryParams
-
 from antiphon.core.backends import Backend
 from antiphon.core.call import Call
 from antiphon.core.errors import ServiceError
 from antiphon.core.streams import Events
 from antiphon.gateway.edges.asked import put_policy
 from antiphon.gateway.edges.keys import KEY_HEADERS, KEY_QUERY
+from antiphon.gateway.edges.query import Query
 from antiphon.gateway.edges.shapes import Shape
 from antiphon.v1 import chat_pb2, embeddings_pb2
 from antiphon.wire.base import HttpCall, HttpReply, StreamEncoder
@@ -32,14 +31,14 @@ class Exchange:
     method: str
     path: str
     parameters: Mapping[str, str]
-    query: QueryParams
+    query: Query
     headers: Mapping[str, str]
     body: bytes
 
     def wired(self) -> HttpCall:
         """The request as a wire reads it, without the caller's key."""
         path = self.path
-        if self.query and (kept := [pair for pair in self.query.multi_items() if pair[0] != KEY_QUERY]):
+        if self.query and (kept := [pair for pair in self.query.pairs if pair[0] != KEY_QUERY]):
             path = f"{path}?{urlencode(kept)}"
         headers = {name: value for name, value in self.headers.items() if name not in KEY_HEADERS}
         return HttpCall(method=self.method, path=path, body=self.body, headers=headers)

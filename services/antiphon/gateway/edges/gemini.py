@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Final
 from urllib.parse import quote
 
 from antiphon.core.validation import check
 from antiphon.gateway.edges.chats import EVENT_STREAM, Plain, chat, count, decoded
-from antiphon.gateway.edges.exchange import Answer, Exchange, Handler, Row
+from antiphon.gateway.edges.exchange import Answer, Exchange, Handler
 from antiphon.gateway.edges.listing import missing, one_model
-from antiphon.gateway.edges.shapes import GEMINI, GOOGLES_OWN
 from antiphon.wire.base import HttpCall
-from antiphon.wire.gemini import Gemini, GeminiEmbeddings, GeminiModels
+from antiphon.wire.gemini.codec import Gemini
+from antiphon.wire.gemini.embeddings import GeminiEmbeddings
+from antiphon.wire.gemini.models import GeminiModels
 
 CHAT = Gemini()
 EMBEDDINGS = GeminiEmbeddings()
@@ -68,28 +70,12 @@ async def model(exchange: Exchange) -> Answer:
     return Answer(reply=MODELS.encode_model(await one_model(exchange, exchange.parameters["model"])))
 
 
-POSTS: Mapping[str, Handler] = {
+HANDLERS: Final[Mapping[str, Handler]] = {
     "generateContent": chat(CHAT, MANNER, call=_method("generateContent")),
     "streamGenerateContent": chat(CHAT, MANNER, call=_method("streamGenerateContent")),
     "countTokens": count(CHAT, call=_method("countTokens")),
     "embedContent": embeddings("embedContent", batch=False),
     "batchEmbedContents": embeddings("batchEmbedContents", batch=True),
+    "models": models,
+    "model": model,
 }
-GETS: Mapping[str, Handler] = {"models": models, "models/{model:path}": model}
-VERSIONS: Mapping[str, tuple[str, ...]] = {"v1beta": (), "v1alpha": (), "v1": GOOGLES_OWN}
-"""Versions of the API, and the headers that tell its requests from those of others who use the same paths."""
-
-ROWS: tuple[Row, ...] = tuple(
-    row
-    for version, given in VERSIONS.items()
-    for row in (
-        *(
-            Row(method="POST", path=f"/{version}/models/{{model:path}}:{name}", shape=GEMINI, handler=handler)
-            for name, handler in POSTS.items()
-        ),
-        *(
-            Row(method="GET", path=f"/{version}/{path}", shape=GEMINI, handler=handler, given=given)
-            for path, handler in GETS.items()
-        ),
-    )
-)

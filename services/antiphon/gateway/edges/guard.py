@@ -1,9 +1,8 @@
 """One HTTP connection, watched: servers by themselves wait for ever for the rest of a request's head.
 
-A protocol of our own over httptools' parser, in the place of uvicorn's: uvicorn's accepts connections and ends them
-all, but would let a head be of any size and time. The body of a request is watched by `bodies`, the reader of an
-answer by `sender`; here are the head, the rest of a body that nobody wants any more, the end of a connection, and how
-many connections there are.
+A protocol of our own over httptools' parser; `listener` accepts connections and ends them all. The body of a request is
+watched by `bodies`, the reader of an answer by `sender`; here are the head, the rest of a body that nobody wants any
+more, the end of a connection, and how many connections there are.
 """
 
 from __future__ import annotations
@@ -15,18 +14,15 @@ from typing import Any, Final, cast
 from urllib.parse import unquote
 
 import httptools
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr
-from uvicorn.server import ServerState
 
 from antiphon.core.chain import STALL_SECONDS
 from antiphon.core.errors import Reason, ServiceError
+from antiphon.gateway.edges.asgi import ASGIApp, Receive, Scope, Send
 from antiphon.gateway.edges.asked import lookup
 from antiphon.gateway.edges.exchange import HttpFault
 from antiphon.gateway.edges.line import CONNECTION, LINE, Line
 from antiphon.gateway.edges.sender import Sender
+from antiphon.gateway.edges.serving import HIGH_WATER, Flow, Serving, addresses
 from antiphon.gateway.edges.shapes import shape_for
 
 HEAD_BYTES: Final = 64 * 1024
@@ -58,20 +54,19 @@ class GuardedProtocol(asyncio.Protocol):
 
     def __init__(
         self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
+        app: ASGIApp,
+        serving: Serving,
         *,
         limits: ConnectionLimits,
+        rest_seconds: float,
     ) -> None:
-        self._app = cast("ASGIApp", config.loaded_app)
-        self._rest_seconds = config.timeout_keep_alive
-        self._state = server_state
+        self._app = app
+        self._rest_seconds = rest_seconds
+        self._serving = serving
         self._limits = limits
-        self._loop = _loop or asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         self._parser: Any = httptools.HttpRequestParser(self)
-        self._flow: FlowControl = cast("Any", None)
+        self._flow: Flow = cast("Any", None)
         self._running: Line | None = None
         self._coming: Line | None = None
         self._queue: deque[Line] = deque()
@@ -90,26 +85,25 @@ class GuardedProtocol(asyncio.Protocol):
         self._rest_timer: asyncio.TimerHandle | None = None
         self._linger_timer: asyncio.TimerHandle | None = None
 
-    # What the event loop and uvicorn's server call.
+    # What the event loop and the listener call.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connects."""
         self.transport = cast("asyncio.Transport", transport)
-        self._flow = FlowControl(self.transport)
-        connections = cast("set[Any]", self._state.connections)
-        connections.add(self)
-        crowd = len(connections) - self._limits.connections
+        self._flow = Flow(self.transport)
+        crowd = self._serving.enter(self) - self._limits.connections
         if crowd > SPARE:
             self._deaf = True
             self.transport.abort()
             return
         if crowd > 0:
             self._app = _crowded
+        here, there = addresses(self.transport)
         self._about = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "server": get_local_addr(self.transport),
-            "client": get_remote_addr(self.transport),
+            "server": here,
+            "client": there,
             "scheme": "http",
             "root_path": "",
             CONNECTION: self.transport,
@@ -142,7 +136,7 @@ class GuardedProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
-        cast("set[Any]", self._state.connections).discard(self)
+        self._serving.leave(self)
         self._deaf = True
         for timer in (self._head_timer, self._rest_timer, self._linger_timer):
             if timer is not None:
@@ -221,7 +215,7 @@ class GuardedProtocol(asyncio.Protocol):
             self.transport,
             self._flow,
             self._loop,
-            dated=self._state,
+            dated=self._serving,
             keep_alive=version != "1.0" and parser.should_keep_alive(),
             waits=self._waits,
             done=self._answered,
@@ -237,7 +231,7 @@ class GuardedProtocol(asyncio.Protocol):
         """A piece of a body."""
         self._unread = 0
         line = self._coming
-        if line is not None and not line.complete and line.take(body) > HIGH_WATER_LIMIT:
+        if line is not None and not line.complete and line.take(body) > HIGH_WATER:
             self._flow.pause_reading()
 
     def on_message_complete(self) -> None:
@@ -258,13 +252,12 @@ class GuardedProtocol(asyncio.Protocol):
         self._running = line
         self._rested_at = None
         task = self._loop.create_task(line.run(self._app))
-        self._state.tasks.add(task)
-        task.add_done_callback(self._state.tasks.discard)
+        self._serving.tasks.add(task)
+        task.add_done_callback(self._serving.tasks.discard)
 
     def _answered(self, line: Line) -> None:
         """An answer was sent whole."""
         self._running = None
-        self._state.total_requests += 1
         if self.transport.is_closing():
             return
         if self._deaf:  # what came after its request was no HTTP

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from starlette.datastructures import QueryParams
-
 from antiphon.core.auth import Auth, bearer
+from antiphon.gateway.edges.query import Query
 
 KEY_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie"})
 """Headers that are never handed on, nor shown to a wire."""
@@ -16,7 +15,7 @@ PLAIN = ("x-api-key", "x-goog-api-key", "api-key")
 SEND = "the key as 'Authorization: Bearer <key>', or as the API key of the SDK"
 
 
-def caller_of(auth: Auth, headers: Mapping[str, str], query: QueryParams) -> str:
+def caller_of(auth: Auth, headers: Mapping[str, str], query: Query) -> str:
     """The name of the caller; empty where keys are off. Raises ServiceError UNAUTHENTICATED."""
     key = bearer(headers.get("authorization", "")) or _plain(headers) or query.get(KEY_QUERY, "").strip()
     return auth.owner(key, send=SEND)

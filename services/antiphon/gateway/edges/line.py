@@ -14,8 +14,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
-from starlette.types import ASGIApp, Scope
-from uvicorn.protocols.http.flow_control import FlowControl
+from antiphon.gateway.edges.asgi import ASGIApp, Scope
+from antiphon.gateway.edges.serving import Flow, Serving
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +43,10 @@ class Line:
         self,
         scope: Scope,
         transport: asyncio.Transport,
-        flow: FlowControl,
+        flow: Flow,
         loop: asyncio.AbstractEventLoop,
         *,
-        dated: Any,
+        dated: Serving,
         keep_alive: bool,
         waits: bool,
         done: Callable[[Line], None],

@@ -1,21 +1,18 @@
-"""The edges on a port: uvicorn in the event loop that is there, without its signals, logs and guesses."""
+"""The edges on a port, in the event loop that is there."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
-from functools import partial
-from typing import Any, Self, cast
-
-import uvicorn
+from contextlib import suppress
+from typing import Self
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.server import GRACE_SECONDS
 from antiphon.gateway.edges.app import Edges
 from antiphon.gateway.edges.guard import ConnectionLimits, GuardedProtocol
+from antiphon.gateway.edges.serving import Serving
 
 KEEP_ALIVE_SECONDS = 75
 """How long a connection may rest between requests: longer than the clients' own pools keep them."""
@@ -23,47 +20,39 @@ BACKLOG = 1024
 
 
 class Listener:
-    """A port for the edges. Use `async with`; `address` is known inside."""
+    """A port for the edges. Use `async with`; `address` is known inside. With `reuse_port`, other processes may listen
+    there too, and the kernel shares the connections out."""
 
     def __init__(
-        self, edges: Edges, *, listen: str, limits: ConnectionLimits | None = None, grace: float = GRACE_SECONDS
+        self,
+        edges: Edges,
+        *,
+        listen: str,
+        limits: ConnectionLimits | None = None,
+        grace: float = GRACE_SECONDS,
+        reuse_port: bool = False,
     ) -> None:
         self._edges = edges
         self._listen = listen
         self._grace = grace
-        config = uvicorn.Config(
-            cast("Any", edges),
-            http=cast("Any", partial(GuardedProtocol, limits=limits or ConnectionLimits())),
-            ws="none",
-            loop="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=max(1, math.ceil(grace)),
-        )
-        self._server = _Uvicorn(config)
-        self._serving: asyncio.Task[None] | None = None
+        self._reuse_port = reuse_port
+        self._limits = limits or ConnectionLimits()
+        self._serving = Serving()
+        self._server: asyncio.Server | None = None
         self.address = ""
 
     @property
     def peers(self) -> list[asyncio.Transport]:
         """The connections that are open now."""
-        return [cast("GuardedProtocol", connection).transport for connection in self._server.server_state.connections]
+        return [connection.transport for connection in self._serving.connections]
 
     async def __aenter__(self) -> Self:
-        bound = _bound(self._listen)
+        bound = _bound(self._listen, reuse_port=self._reuse_port)
         host, port = bound.getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._serving = asyncio.create_task(self._server.serve(sockets=[bound]))
-        while not self._server.started:
-            if self._serving.done():
-                self._serving.result()
-            await asyncio.sleep(0.005)
+        self._serving.keep_date()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connected, sock=bound, backlog=BACKLOG)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -72,37 +61,27 @@ class Listener:
     async def drain(self) -> None:
         """Take no new requests, let running ones finish within the grace, then close every connection."""
         self._edges.door.draining = True
-        self._server.ended.set()
-        if self._serving is not None:
-            await asyncio.wait({self._serving})
-            self._serving.result()
-        if tasks := set(self._server.server_state.tasks):
+        serving, server = self._serving, self._server
+        if server is not None:
+            server.close()
+        for connection in list(serving.connections):
+            connection.shutdown()
+        if serving.connections:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(serving.empty.wait(), max(1, math.ceil(self._grace)))
+        for task in serving.tasks:
+            task.cancel()
+        if tasks := set(serving.tasks):
             await asyncio.wait(tasks, timeout=2.0)
         for peer in self.peers:
             peer.abort()
+        serving.stop()
+
+    def _connected(self) -> GuardedProtocol:
+        return GuardedProtocol(self._edges, self._serving, limits=self._limits, rest_seconds=KEEP_ALIVE_SECONDS)
 
 
-class _Uvicorn(uvicorn.Server):
-    """uvicorn's server, with signals left to whoever runs the process."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ended = asyncio.Event()
-
-    async def main_loop(self) -> None:
-        """Wait for the end, and keep the date that answers carry; the original looks ten times a second."""
-        while not self.ended.is_set():
-            await self.on_tick(0)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.ended.wait(), 1.0)
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Capture none."""
-        yield
-
-
-def _bound(listen: str) -> socket.socket:
+def _bound(listen: str, *, reuse_port: bool) -> socket.socket:
     """A socket at host:port. Raises ServiceError where that cannot be."""
     host, _, port = listen.rpartition(":")
     if not port.isdecimal():
@@ -113,6 +92,8 @@ def _bound(listen: str) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         bound.bind((host, int(port)))
         bound.setblocking(False)
     except OSError as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from antiphon.core.validation import check
 from antiphon.gateway.edges.callids import put_call_ids
 from antiphon.gateway.edges.chats import Plain, chat, decoded
-from antiphon.gateway.edges.exchange import Answer, Exchange, Row
+from antiphon.gateway.edges.exchange import Answer, Exchange, Handler
 from antiphon.gateway.edges.listing import every_model, missing, one_model
-from antiphon.gateway.edges.shapes import OLLAMA
 from antiphon.v1 import models_pb2
-from antiphon.wire.ollama_native import OllamaChat
+from antiphon.wire.ollama_native.codec import OllamaChat
 from antiphon.wire.ollama_native.embeddings import OllamaEmbeddings
 from antiphon.wire.ollama_native.models import OllamaModels
 
@@ -55,10 +57,9 @@ def _named(model: models_pb2.Model) -> models_pb2.Model:
     return named
 
 
-ROWS: tuple[Row, ...] = (
-    Row(method="POST", path="/api/chat", shape=OLLAMA, handler=chat(CHAT, MANNER)),
-    Row(method="POST", path="/api/embed", shape=OLLAMA, handler=embeddings),
-    Row(method="POST", path="/api/embeddings", shape=OLLAMA, handler=embeddings),
-    Row(method="GET", path="/api/tags", shape=OLLAMA, handler=tags),
-    Row(method="POST", path="/api/show", shape=OLLAMA, handler=show),
-)
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "chat": chat(CHAT, MANNER),
+    "embeddings": embeddings,
+    "tags": tags,
+    "show": show,
+}

@@ -52,7 +52,7 @@ async def search(exchange: Exchange) -> Answer:
     """Models by `q` in their names, `provider`, `supports_chat` and `min_context`; unknown counts as no."""
     query = exchange.query
     found = await every_model(exchange, provider=query.get("provider", ""), search=query.get("q", ""))
-    chats = _flag(query.get("supports_chat"), "supports_chat")
+    chats = _flag(query.get("supports_chat") if "supports_chat" in query else None, "supports_chat")
     least = query.get("min_context", "0")
     if not least.isdecimal():
         raise invalid("min_context", f"is {least[:40]!r}; give a number of tokens")

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2, usage_pb2
-from antiphon.wire.anthropic_messages import AnthropicMessages
-from antiphon.wire.anthropic_messages import Quirks as AnthropicQuirks
+from antiphon.wire.anthropic_messages.codec import AnthropicMessages
 from antiphon.wire.anthropic_messages.fields import spell, spelled
 from antiphon.wire.anthropic_messages.quirks import WIRE as ANTHROPIC
+from antiphon.wire.anthropic_messages.quirks import Quirks as AnthropicQuirks
 from antiphon.wire.base import ChatCall, HttpCall, HttpReply
 from antiphon.wire.bedrock_converse import errors, response
 from antiphon.wire.bedrock_converse.errors import exception, frame_error
