@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import grpc
@@ -46,10 +48,9 @@ def cassettes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def settings(cassettes: Path, **more: object) -> Settings:
-    return Settings(listen="127.0.0.1:0", http="127.0.0.1:0", mode="replay", cassettes=cassettes, grace=1.0).model_copy(
-        update=more
-    )
+def settings(cassettes: Path, **more: Any) -> Settings:
+    own = Settings(listen="127.0.0.1:0", http="127.0.0.1:0", mode="replay", cassettes=cassettes, grace=1.0)
+    return replace(own, **more)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from antiphon.adapter.credentials import Credentials
@@ -132,7 +133,7 @@ def adapter(
     return ProviderAdapter(
         providers=providers,
         credentials=credentials,
-        upstream=Upstream(door, Limits(**settings.limits.model_dump())),
+        upstream=Upstream(door, Limits(**asdict(settings.limits))),
         policy=RecordingPolicy(
             mode=settings.mode, overridable=frozenset(settings.allow_modes), recorded=_recorded_names(settings)
         ),

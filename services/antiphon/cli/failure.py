@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
 from antiphon.cli import exits
 from antiphon.core.errors import Code, Reason, ServiceError
 
@@ -152,11 +150,11 @@ def quiet_ends() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except KeyboardInterrupt as interrupt:
-        raise typer.Exit(exits.INTERRUPTED) from interrupt
+        raise SystemExit(exits.INTERRUPTED) from interrupt
     except BrokenPipeError as broken:
         # Python flushes once more at its end, and would complain there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(exits.BROKEN_PIPE) from broken
+        raise SystemExit(exits.BROKEN_PIPE) from broken
 
 
 @contextmanager
@@ -166,7 +164,7 @@ def reported(*, as_json: bool = False) -> Iterator[None]:
         try:
             yield
         except ServiceError as error:
-            raise typer.Exit(report(error, as_json=as_json)) from error
+            raise SystemExit(report(error, as_json=as_json)) from error
 
 
 def _partial(error: ServiceError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from antiphon.adapter.plugins import installed
@@ -47,7 +47,7 @@ def provider_rows(settings: Settings) -> dict[str, Provider]:
 
 
 def _changed(row: Provider, changes: ProviderSettings) -> Provider:
-    given = changes.model_dump(exclude_none=True)
+    given = {name: value for name, value in asdict(changes).items() if value is not None}
     if "key" in given:
         given["key_names"] = (given.pop("key"),)
     if "headers" in given:

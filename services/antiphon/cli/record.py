@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
@@ -92,9 +92,7 @@ async def _record(
 ) -> list[Result]:
     environment = credentials_environment()
     with tempfile.TemporaryDirectory(prefix="antiphon-record-") as staging:
-        recording = settings.model_copy(
-            update={"mode": "record", "allow_modes": ["live"], "cassettes": Path(staging), "pace": 1.0}
-        )
+        recording = replace(settings, mode="record", allow_modes=["live"], cassettes=Path(staging), pace=1.0)
         backend = assembly.adapter(recording, environment)
         try:
             facts = {each.name: each for each in (await backend.list_providers(_ALL, Call())).providers}

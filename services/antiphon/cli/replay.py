@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.panel import Panel
@@ -67,12 +67,11 @@ async def replaying(
 ) -> AsyncGenerator[Replaying, None]:
     """Serve for as long as the `async with` lasts. `given` are upstreams as NAME=URL, `plan` says which faults happen
     by themselves. Raises ServiceError."""
-    settings = settings.model_copy(
-        update={
-            "listen": settings.listen or DEFAULT_LISTEN,
-            "http": settings.http or DEFAULT_HTTP,
-            "allow_anonymous": settings.allow_anonymous or spends_nothing(settings),
-        }
+    settings = replace(
+        settings,
+        listen=settings.listen or DEFAULT_LISTEN,
+        http=settings.http or DEFAULT_HTTP,
+        allow_anonymous=settings.allow_anonymous or spends_nothing(settings),
     )
     if spends_nothing(settings):  # who may record makes the folder
         must_be_there(settings.cassettes)

@@ -38,38 +38,27 @@ def serve(
     parent: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Run one service until SIGTERM or Ctrl-C. Options win over ANTIPHON_* variables, these over ANTIPHON_CONFIG."""
-    if parent:
-        from antiphon.cli.process import follow_parent
+    from antiphon.cli import serving
+    from antiphon.cli.process import WITH_EDGES
 
-        follow_parent(parent)
-    from antiphon.cli import loop
-
-    loop.prepare()
-    from antiphon.cli.failure import reported
-    from antiphon.cli.process import NO_EDGES, WITH_EDGES
-
-    if http and http != NO_EDGES and role.value not in WITH_EDGES:
-        raise typer.BadParameter(f"{' and '.join(WITH_EDGES)} serve HTTP, {role.value} does not", param_hint="--http")
-    with reported():
-        from antiphon.core.settings import load
-
-        settings = load(
-            listen=listen or None,
-            http=http,
-            mode=mode.value if mode else None,
-            allow_modes=[each.value for each in allow_mode] if allow_mode else None,
-            cassettes=cassettes,
-            pace=pace,
-            adapter=adapter or None,
-            inference=inference or None,
-            triton=triton or None,
-            otlp_endpoint=otlp_endpoint or None,
-            log_level=log_level.value if log_level else None,
-            grace=grace,
-        )
-        from antiphon.cli.serve import serve as run
-
-        loop.run(run(role.value, settings, ready_file=ready_file))
+    if not serving.serves_http(role.value, http):
+        said = f"{' and '.join(WITH_EDGES)} serve HTTP, {role.value} does not"
+        raise typer.BadParameter(said, param_hint="--http")
+    given = {
+        "listen": listen or None,
+        "http": http,
+        "mode": mode.value if mode else None,
+        "allow_modes": [each.value for each in allow_mode] if allow_mode else None,
+        "cassettes": cassettes,
+        "pace": pace,
+        "adapter": adapter or None,
+        "inference": inference or None,
+        "triton": triton or None,
+        "otlp_endpoint": otlp_endpoint or None,
+        "log_level": log_level.value if log_level else None,
+        "grace": grace,
+    }
+    serving.run(serving.Asked(role=role.value, settings=given, ready_file=ready_file, parent=parent))
 
 
 def up(

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
 from antiphon.core.errors import Reason, ServiceError
+from antiphon.core.records import CHECK, WrongError, above, at_least, read
 from antiphon.core.sources import from_environment, merged
 
 Mode = Literal["live", "record", "replay", "record-on-miss"]
@@ -22,15 +22,14 @@ ANONYMOUS_HOSTS = ("127.", "localhost:", "[::1]", "unix:")
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
-class ProviderSettings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSettings:
     """A change to a built-in provider, or a new OpenAI-compatible one.
 
     `base_url` is needed for a new one only. `wire` names the codec of its chat, "openai_chat" unless said otherwise.
     `embeddings` names that of its embeddings; true means OpenAI's. `key` is the name of the environment value that
     holds the key; never the key itself.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     base_url: str | None = None
     wire: str | None = None
@@ -43,62 +42,58 @@ class ProviderSettings(BaseModel):
     quirks: dict[str, Any] | None = None
 
 
-class LimitSettings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
     """Seconds to wait for a provider."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    connect: float = Field(default=5.0, gt=0)
-    first_token: float = Field(default=90.0, gt=0)
-    idle: float = Field(default=60.0, gt=0)
-    total: float = Field(default=600.0, gt=0)
+    connect: float = field(default=5.0, metadata=above(0))
+    first_token: float = field(default=90.0, metadata=above(0))
+    idle: float = field(default=60.0, metadata=above(0))
+    total: float = field(default=600.0, metadata=above(0))
 
 
-class HttpSettings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
     """Bounds of the HTTP edges. Times are in seconds."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    connections: int = Field(default=1000, gt=0)
+    connections: int = field(default=1000, metadata=above(0))
     """Open at the same time; one more is told to come again later."""
-    receipt: float = Field(default=20.0, gt=0)
+    receipt: float = field(default=20.0, metadata=above(0))
     """For the head of a request, and for its body beyond what its size takes at 64 KiB a second."""
-    in_flight: int = Field(default=1024 * 1024 * 1024, gt=0)
+    in_flight: int = field(default=1024 * 1024 * 1024, metadata=above(0))
     """Bytes of request bodies held at the same time."""
 
 
-class Settings(BaseModel):
-    """Everything that a service can be told. Each field is ANTIPHON_<NAME> in the environment."""
+def _not_hashes(keys: Mapping[str, str]) -> str:
+    for name, digest in keys.items():
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
+            return f"caller_keys.{name} is not a SHA-256 in hex; `antiphon keys new {name}` makes one"
+    return ""
 
-    model_config = ConfigDict(extra="forbid")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that a service can be told. Each field is ANTIPHON_<NAME> in the environment."""
 
     listen: str = ""
     http: str = ""
     http_bounds: HttpSettings = HttpSettings()
     mode: Mode = "live"
-    allow_modes: list[Mode] = []
+    allow_modes: list[Mode] = field(default_factory=list)
     cassettes: Path = Path("cassettes")
-    pace: float = Field(default=1.0, ge=0)
+    pace: float = field(default=1.0, metadata=at_least(0))
     adapter: str = ""
     inference: str = ""
     triton: str = "127.0.0.1:8001"
-    aliases: dict[str, str] = {}
-    providers: dict[str, ProviderSettings] = {}
+    aliases: dict[str, str] = field(default_factory=dict)
+    providers: dict[str, ProviderSettings] = field(default_factory=dict)
     limits: LimitSettings = LimitSettings()
-    caller_keys: dict[str, str] = {}
+    caller_keys: dict[str, str] = field(default_factory=dict, metadata={CHECK: _not_hashes})
     caller_token: str = ""
     allow_anonymous: bool = False
-    grace: float = Field(default=30.0, ge=0)
+    grace: float = field(default=30.0, metadata=at_least(0))
     otlp_endpoint: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @field_validator("caller_keys")
-    @classmethod
-    def _hashes(cls, keys: dict[str, str]) -> dict[str, str]:
-        for name, digest in keys.items():
-            if not re.fullmatch(r"[0-9a-fA-F]{64}", digest):
-                raise ValueError(f"caller_keys.{name} is not a SHA-256 in hex; `antiphon keys new {name}` makes one")
-        return keys
 
 
 def load(**explicit: Any) -> Settings:
@@ -107,10 +102,9 @@ def load(**explicit: Any) -> Settings:
     said = read_file(Path(name), os.environ) if name else {}
     said = merged(said, from_environment(Settings, PREFIX, os.environ))
     try:
-        return Settings(**merged(said, {name: value for name, value in explicit.items() if value is not None}))
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors())
-        raise ServiceError(Reason.INVALID_REQUEST, f"the configuration is wrong: {wrong}") from error
+        return read(Settings, merged(said, {name: value for name, value in explicit.items() if value is not None}))
+    except WrongError as error:
+        raise ServiceError(Reason.INVALID_REQUEST, f"the configuration is wrong: {error}") from error
 
 
 def credentials_environment() -> Mapping[str, str]:

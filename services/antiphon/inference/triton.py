@@ -109,8 +109,11 @@ class Triton:
             await self._client.close()
 
     async def _connected(self) -> Any:
-        """The client. It is imported in a thread: that takes a quarter of a second, in which other calls go on."""
+        """The client. It is imported in a thread: that takes a quarter of a second, in which other calls go on. Where
+        nobody listens it is not imported at all: servers without a Triton are asked for its health and models too."""
         if self._client is None:
+            if not await self.listens():
+                raise self._away("nobody listens there", {"provider": "triton"})
             made = await asyncio.to_thread(_client_class)
             if self._client is None:  # else another call was here meanwhile
                 self._client = made(self._address, channel_args=list(OPTIONS))
@@ -128,16 +131,19 @@ class Triton:
         except (InferenceServerException, grpc.RpcError) as error:
             raise self._error(error, model) from error
 
+    def _away(self, why: str, metadata: dict[str, str]) -> ServiceError:
+        return ServiceError(
+            Reason.BACKEND_UNAVAILABLE,
+            f"Triton at {self._address} cannot be reached: {why}; start it with `antiphon triton up`, "
+            "or set ANTIPHON_TRITON to where it is",
+            metadata | {"backend": "triton"},
+        )
+
     def _error(self, error: Exception, model: str) -> ServiceError:
         status, message = _status_of(error)
         metadata = {"provider": "triton"} | ({"model": model} if model else {})
         if status == "UNAVAILABLE" and any(sign in message for sign in CONNECTION_SIGNS):
-            return ServiceError(
-                Reason.BACKEND_UNAVAILABLE,
-                f"Triton at {self._address} cannot be reached: {message}; start it with `antiphon triton up`, "
-                "or set ANTIPHON_TRITON to where it is",
-                metadata | {"backend": "triton"},
-            )
+            return self._away(message, metadata)
         reason = REASONS.get(status, Reason.INTERNAL)
         if model and ("unknown model" in message or "is not ready" in message or "not found" in message):
             # Triton says UNAVAILABLE or INVALID_ARGUMENT for a model that it does not have.

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -111,7 +112,7 @@ def test_the_page_names_every_path() -> None:
 
 
 def test_the_page_names_every_bound_and_its_default() -> None:
-    for name, value in HttpSettings().model_dump().items():
+    for name, value in asdict(HttpSettings()).items():
         number = int(value)
         assert re.search(rf"^\| `ANTIPHON_HTTP_BOUNDS__{name.upper()}` \| {number} \|", PAGE, re.MULTILINE), name
 
