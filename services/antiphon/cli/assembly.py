@@ -13,6 +13,7 @@ from antiphon.adapter.recording import RecordingPolicy
 from antiphon.adapter.service import HealthSource, ProviderAdapter
 from antiphon.adapter.transport import PooledTransport
 from antiphon.adapter.upstream import Upstream
+from antiphon.cli.process import DEFAULT_LISTEN
 from antiphon.cli.provider_rows import provider_rows
 from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
@@ -40,13 +41,6 @@ if TYPE_CHECKING:
     from antiphon.harness.transport import CassetteTransport
 
 ROLES = ("gateway", "adapter", "inference", "suite")
-
-DEFAULT_LISTEN: Mapping[str, str] = {
-    "gateway": "127.0.0.1:50051",
-    "suite": "127.0.0.1:50051",
-    "adapter": "127.0.0.1:50052",
-    "inference": "127.0.0.1:50053",
-}
 
 
 def backend_for(role: str, settings: Settings, environment: Mapping[str, str]) -> Backend:
@@ -86,7 +80,9 @@ def layers_for(auth: Auth) -> list[Layer]:
     return [Telemetry(), auth, Validation()]
 
 
-def edges_for(settings: Settings, backend: Backend, auth: Auth, endpoints: ReplayApp | None = None) -> Listener:
+def edges_for(
+    settings: Settings, backend: Backend, auth: Auth, endpoints: ReplayApp | None = None, *, reuse_port: bool = False
+) -> Listener:
     """The HTTP edges in front of a backend, at `settings.http`, and the providers' own endpoints where given."""
     bounds = settings.http_bounds
     bodies = BodyLimits(in_flight=bounds.in_flight, receipt=bounds.receipt)
@@ -97,7 +93,7 @@ def edges_for(settings: Settings, backend: Backend, auth: Auth, endpoints: Repla
         from antiphon.replay.front import Front
 
         edges = Front(endpoints, backend, auth, limits)
-    return Listener(edges, listen=settings.http, limits=connections, grace=settings.grace)
+    return Listener(edges, listen=settings.http, limits=connections, grace=settings.grace, reuse_port=reuse_port)
 
 
 def _refuse_open_door(settings: Settings, listen: str) -> None:

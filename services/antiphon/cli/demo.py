@@ -28,7 +28,7 @@ from antiphon.cli.tracetree import TraceReceiver
 from antiphon.cli.up import default_repositories
 from antiphon.core.errors import ServiceError
 from antiphon.core.remote import RemoteBackend
-from antiphon.core.server import signalled
+from antiphon.core.signals import signalled
 from antiphon.core.telemetry.setup import configure
 
 SECTION_SECONDS: Final = 20.0

@@ -69,6 +69,10 @@ Pace = Annotated[
 Otlp = Annotated[str, typer.Option("--otlp-endpoint", help="Collector for traces and metrics, gRPC.")]
 Level = Annotated[LogLevel | None, typer.Option("--log-level", help="(default: ANTIPHON_LOG_LEVEL, info)")]
 Grace = Annotated[float | None, typer.Option(min=0, help="Seconds that running calls get at the end.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes that share the ports; live only. (default: ANTIPHON_WORKERS, 1)"),
+]
 ReadyFile = Annotated[
     Path | None,
     typer.Option(envvar="ANTIPHON_READY_FILE", help="Write the address there once calls are taken."),

@@ -34,6 +34,14 @@ class SuiteError(RuntimeError):
     """A part of the suite did not start, or ended by itself; the message names it and shows the end of its log."""
 
 
+DEFAULT_LISTEN: Final[Mapping[str, str]] = {
+    "gateway": "127.0.0.1:50051",
+    "suite": "127.0.0.1:50051",
+    "adapter": "127.0.0.1:50052",
+    "inference": "127.0.0.1:50053",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceCommand:
     """What to run: a role with its options, and the folder for its log and ready file."""
@@ -144,3 +152,10 @@ def follow_parent(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it died before the kernel knew
         sys.exit(1)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A file that is there whole or not at all: whoever waits for it reads it at once."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -20,13 +20,13 @@ from rich.text import Text
 from antiphon.cli import terminal
 from antiphon.cli.assembly import adapter, auth_for, edges_for, gateway, inference, layers_for
 from antiphon.cli.harness_errors import must_be_there
-from antiphon.cli.process import http_file
+from antiphon.cli.process import http_file, write_whole
 from antiphon.cli.provider_rows import provider_rows
 from antiphon.cli.recorded import recording_transport
-from antiphon.cli.serve import write_whole
 from antiphon.core.errors import Reason, ServiceError
-from antiphon.core.server import Server, signalled
+from antiphon.core.server import Server
 from antiphon.core.settings import Settings, credentials_environment, load
+from antiphon.core.signals import signalled
 from antiphon.core.telemetry.logs import configure_logs
 from antiphon.harness.controls import Controls
 from antiphon.harness.errors import BadRecordingCall

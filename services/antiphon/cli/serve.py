@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from antiphon.cli.assembly import DEFAULT_LISTEN, auth_for, backend_for, edges_for, layers_for
-from antiphon.cli.process import NO_EDGES, WITH_EDGES, http_file
-from antiphon.core.server import Server, signalled
+from antiphon.cli.assembly import auth_for, backend_for, edges_for, layers_for
+from antiphon.cli.process import DEFAULT_LISTEN, NO_EDGES, WITH_EDGES, http_file, write_whole
+from antiphon.core.server import Server
 from antiphon.core.settings import Settings, credentials_environment
+from antiphon.core.signals import signalled
 from antiphon.core.telemetry.instruments import Instruments, installed
 from antiphon.core.telemetry.logs import configure_logs
 from antiphon.core.telemetry.setup import configure
@@ -21,9 +21,9 @@ from antiphon.inference.triton import Triton
 log = logging.getLogger(__name__)
 
 
-async def serve(role: str, settings: Settings, *, ready_file: Path | None = None) -> None:
+async def serve(role: str, settings: Settings, *, ready_file: Path | None = None, shared: bool = False) -> None:
     """Serve until SIGTERM or SIGINT, then drain. `ready_file` gets the address once calls are taken, and
-    the file of `http_file` the address of the HTTP edges just before.
+    the file of `http_file` the address of the HTTP edges just before. `shared` ports are those of other workers too.
 
     Raises ServiceError where the settings are wrong or the port is taken.
     """
@@ -40,9 +40,9 @@ async def serve(role: str, settings: Settings, *, ready_file: Path | None = None
         if instruments is not None and role in ("inference", "suite"):
             _watch_triton(stack, settings, instruments)
         backend = backend_for(role, settings, environment)
-        doors = [await stack.enter_async_context(edges_for(settings, backend, auth))] if http else []
+        doors = [await stack.enter_async_context(edges_for(settings, backend, auth, reuse_port=shared))] if http else []
         server = await stack.enter_async_context(
-            Server(backend, layers_for(auth), listen=listen, grace=settings.grace, doors=doors)
+            Server(backend, layers_for(auth), listen=listen, grace=settings.grace, doors=doors, reuse_port=shared)
         )
         log.info("antiphon %s listening on %s", role, server.address)
         for door in doors:
@@ -66,10 +66,3 @@ def _watch_triton(stack: AsyncExitStack, settings: Settings, instruments: Instru
         await asyncio.wait({watching})
 
     stack.push_async_callback(stop)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """A file that is there whole or not at all: whoever waits for it reads it at once."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

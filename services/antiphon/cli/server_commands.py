@@ -35,7 +35,9 @@ def serve(
     log_level: o.Level = None,
     grace: o.Grace = None,
     ready_file: o.ReadyFile = None,
+    workers: o.Workers = None,
     parent: Annotated[int, typer.Option(hidden=True)] = 0,
+    worker: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Run one service until SIGTERM or Ctrl-C. Options win over ANTIPHON_* variables, these over ANTIPHON_CONFIG."""
     from antiphon.cli import serving
@@ -57,8 +59,9 @@ def serve(
         "otlp_endpoint": otlp_endpoint or None,
         "log_level": log_level.value if log_level else None,
         "grace": grace,
+        "workers": workers,
     }
-    serving.run(serving.Asked(role=role.value, settings=given, ready_file=ready_file, parent=parent))
+    serving.run(serving.Asked(role=role.value, settings=given, ready_file=ready_file, parent=parent, worker=worker))
 
 
 def up(
@@ -77,6 +80,7 @@ def up(
     otlp_endpoint: o.Otlp = "",
     log_level: o.Level = None,
     grace: o.Grace = None,
+    workers: o.Workers = None,
     logs: Annotated[Path | None, typer.Option(help="Folder for the logs. (default: a temporary one)")] = None,
     ready_file: o.ReadyFile = None,
 ) -> None:
@@ -99,6 +103,7 @@ def up(
         otlp_endpoint=otlp_endpoint,
         log_level=log_level.value if log_level else "",
         grace=30.0 if grace is None else grace,
+        workers=workers or 0,
         folder=logs,
     )
     work.run(options, ready_file=ready_file)

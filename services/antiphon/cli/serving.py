@@ -29,6 +29,8 @@ class Asked:
     settings: Mapping[str, Any]
     ready_file: Path | None = None
     parent: int = 0
+    worker: int = 0
+    """Which of several processes on the same ports this one is; 0 for none of several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,13 @@ def _not_negative(text: str) -> float:
     return number
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
 def _if_any(text: str) -> str | None:
     return text or None
 
@@ -73,10 +82,13 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "log-level": Option(read=_one_of(_LEVELS)),
     "grace": Option(read=_not_negative),
     "ready-file": Option(read=Path),
+    "workers": Option(read=_positive),
     "parent": Option(read=int),
+    "worker": Option(read=int),
 }
 _SETTINGS: Final = {"allow-mode": "allow_modes", "otlp-endpoint": "otlp_endpoint", "log-level": "log_level"}
 """Settings that have another name than their option."""
+_OPTIONS: Final = {setting: option for option, setting in _SETTINGS.items()}
 
 
 def plain(words: Sequence[str], environment: Mapping[str, str]) -> Asked | None:
@@ -96,12 +108,13 @@ def plain(words: Sequence[str], environment: Mapping[str, str]) -> Asked | None:
     if len(roles) != 1 or roles[0] not in ROLES or not serves_http(roles[0], found.get("http")):
         return None
     ready_file = found.pop("ready-file", None) or environment.get(READY_FILE)
-    parent = found.pop("parent", 0)
+    parent, worker = found.pop("parent", 0), found.pop("worker", 0)
     return Asked(
         role=roles[0],
         settings={_SETTINGS.get(name, name): value for name, value in found.items()},
         ready_file=Path(ready_file) if ready_file else None,
         parent=parent,
+        worker=worker,
     )
 
 
@@ -121,9 +134,17 @@ def run(asked: Asked) -> None:
         from antiphon.core.settings import load
 
         settings = load(**asked.settings)
+        if settings.workers > 1 and not asked.worker:
+            from antiphon.cli import workers
+
+            workers.check(asked.role, settings)
+            said = {_OPTIONS.get(name, name): value for name, value in asked.settings.items()}
+            plan = workers.plan_for(asked.role, settings, said)
+            loop.run(workers.supervise(plan, log_level=settings.log_level, ready_file=asked.ready_file))
+            return
         from antiphon.cli.serve import serve
 
-        loop.run(serve(asked.role, settings, ready_file=asked.ready_file))
+        loop.run(serve(asked.role, settings, ready_file=asked.ready_file, shared=bool(asked.worker)))
 
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:

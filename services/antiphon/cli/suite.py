@@ -49,6 +49,8 @@ class SuiteOptions:
     log_level: str = ""
     grace: float = 10.0
     """Seconds that running calls get at the end."""
+    workers: int = 0
+    """Processes that share each service's ports; 0 leaves it to the settings."""
     own_environment: bool = True
     """Whether the services read ANTIPHON_* and OTEL_* variables of this process; a test or demo wants its own only."""
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -198,6 +200,8 @@ def _flags(options: SuiteOptions, *, listen: str, records: bool) -> list[str]:
     flags = ["--listen", listen, "--grace", str(options.grace)]
     if options.otlp_endpoint:
         flags += ["--otlp-endpoint", options.otlp_endpoint]
+    if options.workers:
+        flags += ["--workers", str(options.workers)]
     if options.log_level:
         flags += ["--log-level", options.log_level]
     if not records:

@@ -16,8 +16,8 @@ from antiphon.cli import exits, terminal
 from antiphon.cli.failure import reported
 from antiphon.cli.process import SuiteError
 from antiphon.cli.suite import RunningSuite, SuiteOptions, running_suite
-from antiphon.core.server import signalled
 from antiphon.core.settings import load
+from antiphon.core.signals import signalled
 
 MODELS_HINT = "give --repository, or run from a checkout, whose models/default is used"
 
@@ -48,8 +48,8 @@ def run(options: SuiteOptions, *, ready_file: Path | None = None) -> None:
         if not options.repositories and options.triton == "start":
             terminal.err().print(Text(f"no model repository: {MODELS_HINT}; going on without Triton", style="yellow"))
             options = replace(options, triton="none")
-        if not options.allow_modes and not settings.allow_modes:
-            # To replay costs nothing and calls nobody, so a caller may always ask for it.
+        if not options.allow_modes and not settings.allow_modes and (options.workers or settings.workers) == 1:
+            # To replay costs nothing and calls nobody, so a caller may always ask one process for it.
             options = replace(options, allow_modes=("replay",))
         try:
             asyncio.run(_run(options, options.mode or settings.mode, ready_file))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self
 
@@ -18,6 +17,7 @@ from antiphon.core.chain import STALL_SECONDS, Chain, Layer
 from antiphon.core.channel import SLACK
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.servicers import add_servicers
+from antiphon.core.signals import signalled
 from antiphon.core.validation import MAX_BYTES
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ class Server:
 
     `doors` are other ways in to the same backend: they drain together with the server, before the backend closes.
     `services` are more services on the same port: each puts itself on the server and returns its full name.
+    With `reuse_port`, other processes may listen there too, and the kernel shares the connections out.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Server:
         stall_seconds: float = STALL_SECONDS,
         doors: Sequence[Door] = (),
         services: Sequence[Callable[[grpc.aio.Server], str]] = (),
+        reuse_port: bool = False,
     ) -> None:
         self._backend = backend
         self._services = tuple(services)
@@ -83,7 +85,7 @@ class Server:
             options=(
                 ("grpc.max_receive_message_length", MAX_BYTES + SLACK),
                 ("grpc.max_send_message_length", MAX_BYTES + SLACK),
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(reuse_port)),
                 ("grpc.keepalive_time_ms", 30_000),
                 ("grpc.keepalive_timeout_ms", 10_000),
                 ("grpc.http2.ping_timeout_ms", 10_000),
@@ -126,16 +128,3 @@ class Server:
     async def until_signalled(self) -> None:
         """Return at SIGTERM or SIGINT."""
         await signalled()
-
-
-async def signalled() -> None:
-    """Return at SIGTERM or SIGINT."""
-    loop = asyncio.get_running_loop()
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    try:
-        await told.wait()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

@@ -94,6 +94,8 @@ class Settings:
     grace: float = field(default=30.0, metadata=at_least(0))
     otlp_endpoint: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    workers: int = field(default=1, metadata=at_least(1))
+    """Processes that share the ports, each with all of the role in it."""
 
 
 def load(**explicit: Any) -> Settings:
