@@ -16,6 +16,7 @@ from bench.traffic import BURST, EMBED, PACED, UNARY
 
 _VARIANTS: Final = ("antiphon", "antiphon-untraced", "antiphon-quiet")
 _REPLAYS: Final = ("antiphon", "antiphon-replay")
+_WORKERS: Final = ("antiphon", "antiphon-workers")
 _STREAM: Final = "chunks/s"
 _CALL: Final = "calls/s"
 
@@ -61,6 +62,22 @@ ROWS: Final[Mapping[str, Row]] = {
             work=BURST,
             unit=_STREAM,
             systems=_REPLAYS,
+            callers=(32,),
+        ),
+        Load(
+            name="workers",
+            about="One worker on its core beside two on both cores, one of which the load has too",
+            work=UNARY,
+            unit=_CALL,
+            systems=_WORKERS,
+            callers=(32,),
+        ),
+        Load(
+            name="workers-stream",
+            about="One worker on its core beside two on both cores, one of which the load has too, streams",
+            work=BURST,
+            unit=_STREAM,
+            systems=_WORKERS,
             callers=(32,),
         ),
         Histories(

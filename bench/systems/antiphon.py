@@ -36,7 +36,8 @@ SOURCES: Final = ("gen", "services", "harness")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Antiphon:
-    """One way to run it. `apart` is gateway and adapter in two processes; `more` are further settings.
+    """One way to run it. `apart` is gateway and adapter in two processes; `more` are further settings; not `pinned` it
+    runs on all cores, the load's too.
 
     `root` is the checkout that it runs from: another one beside this one shows what a change did.
     """
@@ -47,6 +48,7 @@ class Antiphon:
     apart: bool = False
     traced: bool = True
     mode: str = "live"
+    pinned: bool = True
     more: Mapping[str, str] | None = None
     root: Path = ROOT
 
@@ -143,7 +145,7 @@ class Antiphon:
         if self.traced:
             environment["ANTIPHON_OTLP_ENDPOINT"] = f"http://{site.collector}"
         command = Command(name=f"{self.name}-{role}", words=words, environment=environment)
-        tree.roots.append(start(command, site.cores.server_command()))
+        tree.roots.append(start(command, site.cores.server_command() if self.pinned else []))
         return ready
 
     def _log(self, role: str) -> Command:

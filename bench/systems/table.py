@@ -27,6 +27,12 @@ SYSTEMS: Final[dict[str, System]] = {
             mode="replay",
             more={"ANTIPHON_PACE": "0"},
         ),
+        Antiphon(
+            name="antiphon-workers",
+            works=frozenset({"unary", "burst"}),
+            pinned=False,
+            more={"ANTIPHON_WORKERS": "2"},
+        ),
         Bare(),
         Bare(name="bare-unbatched", doors=("grpc",), works=frozenset({"burst", "paced"}), unbatched=True),
         Bare(name="bare-apart", doors=("grpc",), apart=True),

@@ -13,7 +13,7 @@ from antiphon.core.server import Server
 from antiphon.core.settings import Settings, credentials_environment
 from antiphon.core.signals import signalled
 from antiphon.core.telemetry.instruments import Instruments, installed
-from antiphon.core.telemetry.logs import configure_logs
+from antiphon.core.telemetry.logs import configure_logs, follow_structlog
 from antiphon.core.telemetry.setup import configure
 from antiphon.inference.statistics import Statistics
 from antiphon.inference.triton import Triton
@@ -40,6 +40,7 @@ async def serve(role: str, settings: Settings, *, ready_file: Path | None = None
         if instruments is not None and role in ("inference", "suite"):
             _watch_triton(stack, settings, instruments)
         backend = backend_for(role, settings, environment)
+        follow_structlog()  # a plug-in may have brought it
         doors = [await stack.enter_async_context(edges_for(settings, backend, auth, reuse_port=shared))] if http else []
         server = await stack.enter_async_context(
             Server(backend, layers_for(auth), listen=listen, grace=settings.grace, doors=doors, reuse_port=shared)
