@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import httpx
 
@@ -20,8 +20,16 @@ Chunks = tuple[tuple[float, int], ...]
 """(delay in ms since the previous chunk, the first since the headers; length in bytes)."""
 
 
+class _Later:
+    """Room beside a record's fields for what they are made from, or what is made from them, when it is first asked for.
+    Nothing compares, prints or copies it."""
+
+    __slots__ = ("_later",)
+    _later: httpx.Headers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedRequest:
+class RecordedRequest(_Later):
     """What was asked, as far as it may be stored. Equal header names are one, for vcrpy's format holds one of each."""
 
     method: str
@@ -31,11 +39,30 @@ class RecordedRequest:
 
     def __post_init__(self) -> None:
         """Join the values of equal names, which means the same (RFC 9110, 5.3)."""
-        joined: dict[str, str] = {}
-        for name, value in self.headers:
-            joined[name] = f"{joined[name]}, {value}" if name in joined else value
-        if len(joined) < len(self.headers):
-            object.__setattr__(self, "headers", tuple(joined.items()))
+        object.__setattr__(self, "headers", _joined(self.headers))
+
+    @classmethod
+    def arrived(cls, request: httpx.Request, body: bytes) -> Self:
+        """Return what a request asks. Its headers are grouped when they are first looked at: few requests' ever are."""
+        asked = cls.__new__(cls)
+        for name, value in (
+            ("method", request.method),
+            ("url", str(request.url)),
+            ("body", body),
+            ("_later", httpx.Headers(request.headers)),
+        ):
+            object.__setattr__(asked, name, value)
+        return asked
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Called for what has no value yet: the headers of a request that arrived."""
+            if name != "headers":
+                raise AttributeError(name, name=name, obj=self)
+            headers = _joined(grouped(self._later.multi_items()))
+            object.__setattr__(self, name, headers)
+            return headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +100,7 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(_Later):
     """What came back. `chunks` None means: one chunk, at once (a plain vcrpy cassette)."""
 
     status: int
@@ -93,6 +120,16 @@ class Answer:
         """Whether a status line and headers arrived at all."""
         return self.failure is None or self.failure.phase == BODY
 
+    @property
+    def head(self) -> httpx.Headers:
+        """The headers as httpx has them, the same object each time: to be copied, as a response does, not changed."""
+        try:
+            return self._later
+        except AttributeError:
+            head = httpx.Headers(list(self.headers))
+            object.__setattr__(self, "_later", head)
+            return head
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
@@ -108,6 +145,14 @@ def grouped(pairs: Iterable[tuple[str, str]]) -> Headers:
     for name, value in pairs:
         by_name.setdefault(name.lower(), []).append(value)
     return tuple((name, value) for name, values in by_name.items() for value in values)
+
+
+def _joined(headers: Headers) -> Headers:
+    """Return the headers with the values of equal names joined; the same object where there are none."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return headers if len(joined) == len(headers) else tuple(joined.items())
 
 
 CONNECT: Final = "connect"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from types import NoneType
 from typing import Final, Self
 
 from antiphon.harness.errors import BadRecordingCall
@@ -69,8 +70,8 @@ class RecordingCall:
 
     def __post_init__(self) -> None:
         """Read the words of mode, pace and repeat, so that `mode="record"` can't pass for something else."""
-        for name in ("session", "cassette", "provider", "scenario", "chunking", "fault"):
-            if not isinstance(getattr(self, name), (str, type(None))):
+        for name in _TEXTS:
+            if not isinstance(getattr(self, name), (str, NoneType)):
                 raise BadRecordingCall(f"the recording setting {name!r} must be text")
         if self.mode is not None:
             object.__setattr__(self, "mode", mode_of(self.mode))
@@ -93,16 +94,19 @@ class RecordingCall:
             raise BadRecordingCall(
                 f"extensions[{EXTENSION!r}] must be a mapping or a RecordingCall, not {type(value).__name__}"
             )
-        names = {field.name for field in fields(cls)}
-        unknown = sorted(str(key) for key in value if key not in names)
+        unknown = sorted(str(key) for key in value if key not in _NAMES)
         if unknown:
-            raise BadRecordingCall(f"unknown recording settings {unknown}; known: {sorted(names)}")
+            raise BadRecordingCall(f"unknown recording settings {unknown}; known: {sorted(_NAMES)}")
         return cls(**value)
 
     def over(self, default: RecordingCall) -> RecordingCall:
         """Return these settings, with the unset ones taken from `default`."""
-        given = {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
-        return replace(default, **given)
+        own = {name: getattr(self, name) for name in _NAMES}
+        return type(default)(**{n: getattr(default, n) if value is None else value for n, value in own.items()})
+
+
+_NAMES: Final = tuple(field.name for field in fields(RecordingCall))
+_TEXTS: Final = ("session", "cassette", "provider", "scenario", "chunking", "fault")
 
 
 def mode_of(value: object) -> Mode:

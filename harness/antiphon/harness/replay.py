@@ -21,12 +21,16 @@ from antiphon.harness.playback import Playback
 
 PLAYED: Final = "antiphon.played"
 """The key of `response.extensions` that holds the answer which is played, for those who frame it anew."""
-_YIELD_EVERY: Final = 32
-"""Without pace, other tasks get their turn after so many chunks, as they would between socket reads."""
+_YIELD_EVERY: Final = 128
+_YIELD_BYTES: Final = 256 * 1024
+"""Without pace, other tasks get their turn after so many chunks or bytes, as they would between socket reads."""
 
 
 class Pacer:
-    """Waits for moments counted from its construction, scaled; never waits longer than the client would."""
+    """Waits for moments counted from its construction, scaled; never waits longer than the client would.
+
+    A pace of 0 has nothing to wait for and no pacer.
+    """
 
     def __init__(self, request: httpx.Request, pace: float) -> None:
         self._request = request
@@ -42,8 +46,6 @@ class Pacer:
 
         Raises ReadTimeout where the client's read timeout ends first, as a socket would.
         """
-        if self._pace == 0:
-            return
         self._due += milliseconds / 1000 * self._pace
         pause = self._due - self._loop.time()
         if pause <= 0:
@@ -55,40 +57,48 @@ class Pacer:
 
 
 class PacedStream(httpx.AsyncByteStream):
-    """The body of a recording, chunk for chunk, then its failure if it has one."""
+    """The body of a recording, chunk for chunk, then its failure if it has one. Without a pacer, as fast as it is
+    read."""
 
-    def __init__(self, playback: Playback, pacer: Pacer, request: httpx.Request) -> None:
+    def __init__(self, playback: Playback, pacer: Pacer | None, request: httpx.Request) -> None:
         self._playback = playback
         self._pacer = pacer
         self._request = request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         answer = self._playback.answer
-        chunks = answer.chunks if answer.chunks is not None else ((0.0, len(answer.body)),)
+        body, pacer = answer.body, self._pacer
         start = 0
-        for number, (delay, length) in enumerate(chunks):
-            await self._pacer.wait(delay)
-            if number % _YIELD_EVERY == _YIELD_EVERY - 1:
+        turn = _YIELD_BYTES
+        for number, (delay, length) in enumerate(answer.chunks if answer.chunks is not None else ((0.0, len(body)),)):
+            if pacer is not None:
+                await pacer.wait(delay)
+            if start >= turn or number % _YIELD_EVERY == _YIELD_EVERY - 1:
+                turn = start + _YIELD_BYTES
                 await asyncio.sleep(0)
             if length:
-                yield answer.body[start : start + length]
-            start += length
+                end = start + length
+                yield body[start:end]
+                start = end
         if answer.outcome is not Outcome.COMPLETE:
-            await self._pacer.wait(answer.failure.after_ms if answer.failure is not None else 0.0)
+            if pacer is not None:
+                await pacer.wait(answer.failure.after_ms if answer.failure is not None else 0.0)
             raise failure_of(self._playback, self._request)
 
 
 async def play(playback: Playback, request: httpx.Request, *, pace: float) -> httpx.Response:
     """Return the response, its body still to be streamed, or raise the error that it stands for."""
     answer = playback.answer
-    pacer = Pacer(request, pace)
+    pacer = Pacer(request, pace) if pace else None
     if not answer.answered:
-        await pacer.wait(answer.failure.after_ms if answer.failure is not None else 0.0)
+        if pacer is not None:
+            await pacer.wait(answer.failure.after_ms if answer.failure is not None else 0.0)
         raise failure_of(playback, request)
-    await pacer.wait(answer.headers_ms)
+    if pacer is not None:
+        await pacer.wait(answer.headers_ms)
     return httpx.Response(
         answer.status,
-        headers=list(answer.headers),
+        headers=answer.head,
         stream=PacedStream(playback, pacer, request),
         extensions={
             "http_version": answer.http_version.encode("ascii", "replace"),

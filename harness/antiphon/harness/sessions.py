@@ -71,9 +71,12 @@ class Session:
 
     def hear(self, cassette: str, position: int, *, by: int = 1) -> None:
         """Count a recording as heard once more, or with `by` -1 once less."""
-        times = self.used.pop((cassette, position), 0) + by
+        place = (cassette, position)
+        times = self.used.get(place, 0) + by
         if times > 0:
-            self.used[cassette, position] = times
+            self.used[place] = times
+        else:
+            self.used.pop(place, None)
 
     def name(self, cassette: str) -> None:
         """Remember that a cassette was asked for by name."""

@@ -21,10 +21,11 @@ from antiphon.harness.folder import stamp_of
 from antiphon.harness.index import ABOVE_BYTES
 from antiphon.harness.interaction import Interaction, RecordedRequest
 from antiphon.harness.matching import Matcher
-from antiphon.harness.meaning import meaning_of
+from antiphon.harness.meaning import JSON, Meaning, meaning_of
 from antiphon.harness.modes import Outcome
+from antiphon.harness.recent import RecentRequests
 from antiphon.harness.sessions import Missed, Place, Session, SessionReport, Sessions, report_of
-from antiphon.harness.shelf import CACHE_BYTES, BodyCache, Recording
+from antiphon.harness.shelf import CACHE_BYTES, BodyCache, Bucket, Recording
 from antiphon.harness.shelving import Loaded, Shelving, scenario_of
 
 __all__ = ["CassetteStore", "Claim", "Nearest", "Recording"]
@@ -87,6 +88,7 @@ class CassetteStore:
         )
         self._catalog = Catalog()
         self._bodies = BodyCache(cache_bytes)
+        self._recent = RecentRequests()
         self._sessions = Sessions()
         self._loaded = False
         self._looked = float("-inf")
@@ -176,16 +178,15 @@ class CassetteStore:
         answers again when all are used up. `whole` passes over recordings whose caller left: they are no answer of
         the provider.
         """
-        said = meaning_of(request)
+        said = meaning_of(request) if self._recent.get(request) is None else None  # not under the lock: it takes long
         with self._memory:
             names = self._catalog.named(cassette_name)
             state = self._sessions.find(session)
             upcoming: list[tuple[Recording, Place]] = []
             heard: list[tuple[Recording, Place]] = []
-            for matcher in self._catalog.matchers:
-                bucket = self._catalog.equal(matcher.key(request, said))
-                last = bucket.last(names, whole=whole) if bucket is not None else None
-                if bucket is None or last is None:
+            for bucket in self._equal(request, said):
+                last = bucket.last(names, whole=whole)
+                if last is None:
                     continue
                 place = (cassette_name or "", last.key, whole)
                 recording = bucket.pick(state.cursors.get(place, 0), names, whole=whole)
@@ -194,10 +195,10 @@ class CassetteStore:
                 else:
                     heard.append((last, place))
             if upcoming:
-                recording, place = min(upcoming, key=_order)
+                recording, place = min(upcoming, key=_order) if len(upcoming) > 1 else upcoming[0]
                 self._sessions.moved(session, place, by=1)
             elif heard:
-                recording, place = max(heard, key=_order)
+                recording, place = max(heard, key=_order) if len(heard) > 1 else heard[0]
                 if not repeat:
                     return Claim(recording=recording, session=session, place=place, moved=False, used_up=True)
             else:
@@ -329,6 +330,18 @@ class CassetteStore:
             if self._loaded:
                 self._install({name: self._shelving.read(name)})
 
+    def _equal(self, request: RecordedRequest, said: Meaning | None) -> tuple[Bucket, ...]:
+        """Return the recordings of a request, under each of the folder's rules. Called with `_memory` held."""
+        known = self._recent.get(request)
+        if known is not None:
+            return known
+        said = said or meaning_of(request)
+        keys = (matcher.key(request, said) for matcher in self._catalog.matchers)
+        found = tuple(bucket for key in keys if (bucket := self._catalog.equal(key)) is not None)
+        if found and said.kind == JSON:  # what other bodies mean depends on a header
+            self._recent.put(request, found)
+        return found
+
     def _required(self, recording: Recording) -> Interaction:
         interaction = self.fetch(recording)
         if interaction is None:
@@ -346,6 +359,7 @@ class CassetteStore:
         """Put what was read in place of what was known."""
         with self._memory:
             shelves = {name: loaded.shelf if loaded is not None else None for name, loaded in changes.items()}
+            self._recent.clear()
             for recording in self._catalog.install(shelves):
                 self._bodies.drop(recording)
             for loaded in changes.values():

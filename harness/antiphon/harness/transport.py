@@ -7,18 +7,18 @@ for any client that takes an httpx transport.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
 from antiphon.harness import files, replay
 from antiphon.harness.chunking import Chunking, chunking_of
 from antiphon.harness.errors import BadRecordingCall, HarnessError, RecordingMissing, RecordingUsedUp
-from antiphon.harness.interaction import Interaction, RecordedRequest, grouped
+from antiphon.harness.interaction import Interaction, RecordedRequest
 from antiphon.harness.modes import EXTENSION, Mode, RecordingCall
 from antiphon.harness.playback import AnswerSource, Playback, Shaper, of_recording
 from antiphon.harness.recorder import Recorder, Take
@@ -31,6 +31,8 @@ from antiphon.harness.trailers import keeping_trailers
 _SHOWN: Final = 300
 _ATTEMPTS: Final = 3
 """A file can change between the lookup and the read of its recording; not again and again."""
+_CALLS: Final = 512
+"""Settings of calls that are remembered as they were read."""
 _ENCODINGS: Final = frozenset({*DECODABLE, "identity"})
 
 
@@ -71,6 +73,7 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         self._recorder = recorder or Recorder(self._store, secrets=self._secrets)
         self._sources = tuple(sources)
         self._shapers = (*shapers, Chunking())
+        self._calls: dict[tuple[Any, ...], RecordingCall] = {}
 
     @property
     def store(self) -> CassetteStore:
@@ -84,16 +87,11 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         SecretFound at the end of the answer; and whatever httpx raises live, or raised when recorded.
         """
         try:
-            call = self._call(request)
+            call = self._call(request.extensions.get(EXTENSION))
             if call.mode is Mode.LIVE:
                 return await self._live().handle_async_request(request)
-            body = await request.aread()
-            asked = RecordedRequest(
-                method=request.method,
-                url=str(request.url),
-                headers=grouped(request.headers.multi_items()),
-                body=body,
-            )
+            whole = isinstance(request.stream, httpx.ByteStream)
+            asked = RecordedRequest.arrived(request, request.read() if whole else await request.aread())
             if call.mode is Mode.RECORD:
                 take = self._recorder.take(asked, request.headers, call, rerecord=True)
                 return await self._record(request, take)
@@ -110,8 +108,24 @@ class CassetteTransport(httpx.AsyncBaseTransport):
             if self._inner is not None:
                 await self._inner.aclose()
 
-    def _call(self, request: httpx.Request) -> RecordingCall:
-        asked = RecordingCall.of(request.extensions.get(EXTENSION))
+    def _call(self, given: object) -> RecordingCall:
+        """The settings of a call over the default; callers mostly say the same few again and again."""
+        exact = tuple(given.items()) if isinstance(given, Mapping) else (given,)
+        try:
+            # With the types, because 1, 1.0 and True are equal and do not all mean something.
+            key = (*exact, *map(type, given.values() if isinstance(given, Mapping) else exact))
+            call = self._calls.get(key)
+        except TypeError:  # a value that has no hash is none that can be read
+            return self._read(given)
+        if call is None:
+            call = self._read(given)
+            if len(self._calls) >= _CALLS:
+                self._calls.clear()
+            self._calls[key] = call
+        return call
+
+    def _read(self, given: object) -> RecordingCall:
+        asked = RecordingCall.of(given)
         if asked.mode is not None and asked.mode is not self._default.mode and asked.mode not in self._allowed:
             raise BadRecordingCall(f"mode {asked.mode.value!r} is not allowed here; {self._modes()}")
         call = asked.over(self._default)
