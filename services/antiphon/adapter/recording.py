@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError, invalid
@@ -13,6 +15,7 @@ MODES = ("live", "record", "replay", "record-on-miss")
 SETTINGS = ("session", "cassette", "scenario", "pace", "chunking", "fault", "repeat")
 """What a caller may ask of the recording transport beside the mode, each as metadata `x-antiphon-` and the word. The
 transport reads the values and refuses what it can't read."""
+_WORDS = {f"x-antiphon-{name}": name for name in SETTINGS}
 
 KEYLESS = frozenset({"replay", "record-on-miss"})
 """Modes in which a provider's key may be missing: no call, or none but on a miss, leaves the machine."""
@@ -53,5 +56,13 @@ class RecordingPolicy:
             if "x-antiphon-fault" in call.metadata:
                 raise invalid("metadata.x-antiphon-fault", "a fault can't happen to a call in mode live; replay it")
             return {"mode": mode} if self.mode != "live" else None
-        asked = {name: call.metadata.get(f"x-antiphon-{name}") for name in SETTINGS}
-        return {"mode": mode, "provider": provider} | {key: value for key, value in asked.items() if value is not None}
+        plain = _plain(mode, provider)
+        if not call.metadata:
+            return plain
+        return {**plain, **{_WORDS[key]: value for key, value in call.metadata.items() if key in _WORDS}}
+
+
+@lru_cache(maxsize=256)
+def _plain(mode: str, provider: str) -> Mapping[str, str]:
+    """What there is to know of a call that asks for nothing; the same object each time, so nobody may change it."""
+    return MappingProxyType({"mode": mode, "provider": provider})
