@@ -20,6 +20,7 @@ from antiphon.harness.mocks import Mocks
 from antiphon.harness.modes import EXTENSION, RecordingCall
 from antiphon.harness.playback import AnswerSource, Shaper
 from antiphon.harness.requestlog import CURRENT, RequestLog, captured
+from antiphon.harness.settled import SettledCalls
 from antiphon.harness.store import CassetteStore
 from antiphon.harness.transport import CassetteTransport
 
@@ -92,9 +93,10 @@ class ControlledTransport(CassetteTransport):
             **settings,
         )
         self.controls = controls
-        self._own = default or RecordingCall()
+        own = default or RecordingCall()
+        self._asked = SettledCalls(lambda given: RecordingCall.of(given).over(own))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request in its mode, as CassetteTransport does, and remember it."""
-        call = RecordingCall.of(request.extensions.get(EXTENSION)).over(self._own)
+        call = self._asked.of(request.extensions.get(EXTENSION))
         return await captured(self.controls.requests, request, call, super().handle_async_request)

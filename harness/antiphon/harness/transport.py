@@ -7,11 +7,11 @@ for any client that takes an httpx transport.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 
@@ -25,14 +25,13 @@ from antiphon.harness.recorder import Recorder, Take
 from antiphon.harness.recording import DECODABLE, RecordingStream
 from antiphon.harness.secrets import SecretScanner, credential_values
 from antiphon.harness.sessions import Missed
+from antiphon.harness.settled import SettledCalls
 from antiphon.harness.store import CassetteStore, Claim
 from antiphon.harness.trailers import keeping_trailers
 
 _SHOWN: Final = 300
 _ATTEMPTS: Final = 3
 """A file can change between the lookup and the read of its recording; not again and again."""
-_CALLS: Final = 512
-"""Settings of calls that are remembered as they were read."""
 _ENCODINGS: Final = frozenset({*DECODABLE, "identity"})
 
 
@@ -73,7 +72,7 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         self._recorder = recorder or Recorder(self._store, secrets=self._secrets)
         self._sources = tuple(sources)
         self._shapers = (*shapers, Chunking())
-        self._calls: dict[tuple[Any, ...], RecordingCall] = {}
+        self._settled = SettledCalls(self._read)
 
     @property
     def store(self) -> CassetteStore:
@@ -87,7 +86,7 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         SecretFound at the end of the answer; and whatever httpx raises live, or raised when recorded.
         """
         try:
-            call = self._call(request.extensions.get(EXTENSION))
+            call = self._settled.of(request.extensions.get(EXTENSION))
             if call.mode is Mode.LIVE:
                 return await self._live().handle_async_request(request)
             whole = isinstance(request.stream, httpx.ByteStream)
@@ -108,23 +107,8 @@ class CassetteTransport(httpx.AsyncBaseTransport):
             if self._inner is not None:
                 await self._inner.aclose()
 
-    def _call(self, given: object) -> RecordingCall:
-        """The settings of a call over the default; callers mostly say the same few again and again."""
-        exact = tuple(given.items()) if isinstance(given, Mapping) else (given,)
-        try:
-            # With the types, because 1, 1.0 and True are equal and do not all mean something.
-            key = (*exact, *map(type, given.values() if isinstance(given, Mapping) else exact))
-            call = self._calls.get(key)
-        except TypeError:  # a value that has no hash is none that can be read
-            return self._read(given)
-        if call is None:
-            call = self._read(given)
-            if len(self._calls) >= _CALLS:
-                self._calls.clear()
-            self._calls[key] = call
-        return call
-
     def _read(self, given: object) -> RecordingCall:
+        """The settings that a call brings, over the default. Raises BadRecordingCall."""
         asked = RecordingCall.of(given)
         if asked.mode is not None and asked.mode is not self._default.mode and asked.mode not in self._allowed:
             raise BadRecordingCall(f"mode {asked.mode.value!r} is not allowed here; {self._modes()}")
