@@ -24,11 +24,8 @@ class SettledCalls:
     def of(self, given: object) -> RecordingCall:
         """Return the settings that were given. Raises what `read` does."""
         try:
-            # With the types, because 1, 1.0 and True are equal and do not all mean something.
-            if isinstance(given, Mapping):
-                key = (*given.items(), *map(type, given.values()))
-            else:
-                key = (given, type(given))
+            names, said = (tuple(given), tuple(given.values())) if isinstance(given, Mapping) else ((), (given,))
+            key = (*names, *said, *map(type, said))  # 1, 1.0 and True are equal and do not all mean something
             call = self._known.get(key)
         except TypeError:  # a value that has no hash is none that can be read
             return self._read(given)
