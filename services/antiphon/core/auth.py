@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 
 from google.protobuf.message import Message
 
 from antiphon.core.call import CURRENT
-from antiphon.core.chain import Context, Stream, Unary
+from antiphon.core.chain import Context
 from antiphon.core.errors import Reason, ServiceError
 
 PREFIX = "ak-"
@@ -37,20 +37,11 @@ class Auth:
     def __init__(self, hashes: Mapping[str, str]) -> None:
         self._hashes = {digest.lower(): name for digest, name in hashes.items()}
 
-    async def unary(self, method: str, request: Message, context: Context, proceed: Unary) -> Message:
-        """Let a unary call in, or raise UNAUTHENTICATED."""
-        self._admit(context)
-        return await proceed(request, context)
-
-    def stream(self, method: str, request: Message, context: Context, proceed: Stream) -> AsyncGenerator[Message, None]:
-        """Let a streaming call in, or raise UNAUTHENTICATED."""
-        self._admit(context)
-        return proceed(request, context)
-
-    def _admit(self, context: Context) -> None:
+    def begin(self, method: str, request: Message, context: Context) -> None:
+        """Let a call in, or raise UNAUTHENTICATED."""
         if not self._hashes:
             return
-        given = [value for name, value in context.invocation_metadata() or () if name == "authorization"]
+        given = [value for name, value in context.invocation_metadata() if name == "authorization"]
         value = given[-1] if given else ""
         key = bearer(value) if isinstance(value, str) else ""
         caller = self.owner(key, send="metadata 'authorization: Bearer <key>'")

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
-import grpc
-import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from antiphon.core.backends import Backend
 from antiphon.core.chain import STALL_SECONDS, Chain, Layer
 from antiphon.core.channel import SLACK
 from antiphon.core.errors import Reason, ServiceError
+from antiphon.core.http2.limits import Limits
+from antiphon.core.http2.server import GrpcServer
 from antiphon.core.servicers import add_servicers
 from antiphon.core.signals import signalled
 from antiphon.core.validation import MAX_BYTES
@@ -70,28 +70,19 @@ class Server:
         grace: float = GRACE_SECONDS,
         stall_seconds: float = STALL_SECONDS,
         doors: Sequence[Door] = (),
-        services: Sequence[Callable[[grpc.aio.Server], str]] = (),
+        services: Sequence[Callable[[GrpcServer], str]] = (),
         reuse_port: bool = False,
     ) -> None:
         self._backend = backend
         self._services = tuple(services)
         self._doors = tuple(doors)
         self._listen = listen
+        self._reuse_port = reuse_port
         self._grace = grace
         self._draining = asyncio.Event()
         self._health = StandardHealth(self._draining)
-        self._server = grpc.aio.server(
-            interceptors=[Chain(layers, stall_seconds=stall_seconds)],
-            options=(
-                ("grpc.max_receive_message_length", MAX_BYTES + SLACK),
-                ("grpc.max_send_message_length", MAX_BYTES + SLACK),
-                ("grpc.so_reuseport", int(reuse_port)),
-                ("grpc.keepalive_time_ms", 30_000),
-                ("grpc.keepalive_timeout_ms", 10_000),
-                ("grpc.http2.ping_timeout_ms", 10_000),
-                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-                ("grpc.http2.max_ping_strikes", 0),
-            ),
+        self._server = GrpcServer(
+            limits=Limits(message=MAX_BYTES + SLACK), wrap=Chain(layers, stall_seconds=stall_seconds).wrap
         )
         self.address = ""
 
@@ -99,17 +90,20 @@ class Server:
         more = [add(self._server) for add in self._services]
         names = (*add_servicers(self._server, self._backend, self._draining), *more)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        known = (*names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        servicer: Any = reflection.aio.ReflectionServicer(known)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, cast("Any", self._server))
         for name in ("", *names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         try:
-            port = self._server.add_insecure_port(self._listen)
-        except RuntimeError as error:
+            self.address = self._server.bind(self._listen, reuse_port=self._reuse_port)
+        except ValueError as error:
+            raise ServiceError(Reason.INVALID_REQUEST, f"cannot listen on {self._listen!r}: {error}") from error
+        except OSError as error:
             raise ServiceError(
-                Reason.INTERNAL, f"cannot listen on {self._listen}: is another process using it? ({error})"
+                Reason.INTERNAL,
+                f"cannot listen on {self._listen}: is another process using it? ({error.strerror or error})",
             ) from error
-        host = self._listen.rpartition(":")[0]
-        self.address = self._listen if self._listen.startswith("unix:") else f"{host}:{port}"
         await self._server.start()
         return self
 

@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator
 from typing import Any, TypeAlias
 
 import grpc
-import grpc.aio
 
 from antiphon.core.backends import Backend
 from antiphon.core.call import CURRENT
+from antiphon.core.http2.exchange import Exchange
+from antiphon.core.http2.server import GrpcServer
 from antiphon.core.streams import Events
 from antiphon.v1 import (
     chat_pb2,
@@ -23,7 +24,7 @@ from antiphon.v1 import (
     models_pb2_grpc,
 )
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Context: TypeAlias = Exchange
 
 WATCH_SECONDS = 5.0
 """How often WatchHealth looks for changes."""
@@ -114,7 +115,7 @@ class HealthServicer(health_pb2_grpc.HealthServiceServicer):
                 continue
 
 
-def add_servicers(server: grpc.aio.Server, backend: Backend, draining: asyncio.Event) -> tuple[str, ...]:
+def add_servicers(server: GrpcServer, backend: Backend, draining: asyncio.Event) -> tuple[str, ...]:
     """Put a backend's services on a server; returns their full names."""
     chat_pb2_grpc.add_ChatServiceServicer_to_server(ChatServicer(backend), server)
     embeddings_pb2_grpc.add_EmbeddingsServiceServicer_to_server(EmbeddingsServicer(backend), server)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.message import Message
 
-from antiphon.core.chain import Context, Stream, Unary
+from antiphon.core.chain import Context
 from antiphon.core.errors import Reason, ServiceError, invalid
 from antiphon.v1 import chat_pb2, content_pb2, embeddings_pb2, models_pb2
 
@@ -21,15 +21,9 @@ class Validation:
     def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
 
-    async def unary(self, method: str, request: Message, context: Context, proceed: Unary) -> Message:
-        """Check a unary call's request."""
+    def begin(self, method: str, request: Message, context: Context) -> None:
+        """Check a call's request."""
         check(request, max_bytes=self._max_bytes)
-        return await proceed(request, context)
-
-    def stream(self, method: str, request: Message, context: Context, proceed: Stream) -> AsyncGenerator[Message, None]:
-        """Check a streaming call's request."""
-        check(request, max_bytes=self._max_bytes)
-        return proceed(request, context)
 
 
 def check(request: Message, *, max_bytes: int = MAX_BYTES) -> None:

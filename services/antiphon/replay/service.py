@@ -6,11 +6,11 @@ Server(..., services=[harness_service(controls, store)])
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
-
-import grpc.aio
+from typing import TypeAlias
 
 from antiphon.core.errors import Reason, ServiceError, invalid
+from antiphon.core.http2.exchange import Exchange
+from antiphon.core.http2.server import GrpcServer
 from antiphon.harness.controls import Controls
 from antiphon.harness.errors import BadRecordingCall
 from antiphon.harness.faults import KINDS, Kind
@@ -22,7 +22,7 @@ from antiphon.replay.captured import captured_of, filter_of
 from antiphon.replay.mocks import mock_handler
 from antiphon.v1 import harness_pb2, harness_pb2_grpc
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Context: TypeAlias = Exchange
 pb = harness_pb2
 
 LONGEST_NAME = 200
@@ -163,10 +163,10 @@ class HarnessServicer(harness_pb2_grpc.HarnessServiceServicer):
         return shown
 
 
-def harness_service(controls: Controls, store: CassetteStore) -> Callable[[grpc.aio.Server], str]:
+def harness_service(controls: Controls, store: CassetteStore) -> Callable[[GrpcServer], str]:
     """What puts the service on a server, and returns its full name."""
 
-    def add(server: grpc.aio.Server) -> str:
+    def add(server: GrpcServer) -> str:
         harness_pb2_grpc.add_HarnessServiceServicer_to_server(HarnessServicer(controls, store), server)
         return harness_pb2.DESCRIPTOR.services_by_name["HarnessService"].full_name
 

@@ -7,14 +7,12 @@ statuses, and fails on handlers that write their stream.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
 from typing import Final
 
-import grpc.aio
 from google.protobuf.message import Message
 from opentelemetry.context import Context as TraceContext
 from opentelemetry.propagate import extract, get_global_textmap
@@ -22,8 +20,9 @@ from opentelemetry.trace import Span, SpanKind, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from antiphon.core.call import CURRENT, Call
-from antiphon.core.chain import Context, Stream, Unary
+from antiphon.core.chain import Context, Ended
 from antiphon.core.errors import Code, Reason, ServiceError
+from antiphon.core.http2.exchange import Aborted
 from antiphon.core.telemetry import names
 from antiphon.core.telemetry.instruments import Instruments, installed
 from antiphon.core.telemetry.lines import tell
@@ -33,6 +32,7 @@ SERVER_FAULTS: Final = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 )
 """Statuses that are the server's fault, by the gRPC conventions; with any other its span is no error."""
+_CARRIER: Final = "antiphon.carrier"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Outcome:
                         status=Code.DEADLINE_EXCEEDED.name, reason=Reason.DEADLINE_EXCEEDED.value, cancelled=True
                     )
                 return cls(status=Code.CANCELLED.name, cancelled=True)
-            case grpc.aio.AbortError() if context is not None:
+            case Aborted() if context is not None:
                 return cls(status=getattr(context.code(), "name", Code.UNKNOWN.name))
             case _:
                 return cls(status=Code.INTERNAL.name, reason=Reason.INTERNAL.value)
@@ -73,27 +73,19 @@ class Telemetry:
     def __init__(self) -> None:
         self._carried = frozenset(get_global_textmap().fields)
 
-    async def unary(self, method: str, request: Message, context: Context, proceed: Unary) -> Message:
-        """Watch a unary call."""
-        with self._received(method, context):
-            return await proceed(request, context)
-
-    async def stream(
-        self, method: str, request: Message, context: Context, proceed: Stream
-    ) -> AsyncGenerator[Message, None]:
-        """Watch a streaming call, to its end or until its caller leaves."""
-        with self._received(method, context):
-            async with aclosing(proceed(request, context)) as messages:
-                async for message in messages:
-                    yield message
-
-    def _received(self, method: str, context: Context) -> _Received:
+    def begin(self, method: str, request: Message, context: Context) -> Ended:
+        """Watch a call, to its end or until its caller leaves."""
         call = CURRENT.get()
-        metadata = context.invocation_metadata() or ()
-        carrier = {key: value for key, value in metadata if key in self._carried and isinstance(value, str)}
+        carrier: dict[str, str] | None = context.notes.get(_CARRIER)
+        if carrier is None:
+            carrier = context.notes[_CARRIER] = {
+                key: value
+                for key, value in context.invocation_metadata()
+                if key in self._carried and isinstance(value, str)
+            }
         if carrier:
             call = call.within(extract(carrier, TraceContext()))
-        return _Received(method.removeprefix("/"), call, context)
+        return _Received(method.removeprefix("/"), call, context).ended
 
 
 class _Received:
@@ -103,20 +95,17 @@ class _Received:
 
     def __init__(self, method: str, call: Call, context: Context) -> None:
         self._method = method
-        self._call = call
         self._context = context
         self._instruments = installed()
         self._span: Span | None = None
         self._began = perf_counter()
-
-    def __enter__(self) -> None:
         if self._instruments is not None:
-            self._span, self._call = _begin(self._instruments, SpanKind.SERVER, self._method, self._call, {})
-        CURRENT.set(self._call)
+            self._span, call = _begin(self._instruments, SpanKind.SERVER, method, call, {})
+        self._call = call
+        CURRENT.set(call)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def ended(self, error: BaseException | None) -> None:
+        """Tell how it went."""
         seconds = perf_counter() - self._began
         outcome = OK if error is None else Outcome.of(error, self._call, self._context)
         caller = CURRENT.get().caller  # known only after the layers within

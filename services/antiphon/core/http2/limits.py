@@ -1,0 +1,37 @@
+"""Bounds of the server, all in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+HEADER_LIST_BYTES: Final = 16 * 1024
+"""Bytes of a request's header list, counted as RFC 9113, section 6.5.2: more is refused, call by call."""
+HEADER_LIST_MOST: Final = 64 * 1024
+"""Past this the list is not even read to its end, and the connection goes with it."""
+BLOCK_BYTES: Final = 64 * 1024
+"""Bytes of a header block as sent, in all its frames."""
+BLOCK_FRAMES: Final = 16
+"""Frames of it: each of a flood of CONTINUATION frames may be empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one server. Sizes are in bytes, times in seconds.
+
+    `message` holds for requests after decompression, and for answers. `streams` are the calls that one connection
+    runs at a time. `window` and `connection_window` are what a client may send ahead. `resets` are calls given up
+    before any answer, that a client may have at once and gets back in `resets_seconds`; `controls` are answers to
+    PING and SETTINGS that may wait for a client who does not read.
+    """
+
+    message: int = 4 * 1024 * 1024
+    streams: int = 4096
+    window: int = 1024 * 1024
+    connection_window: int = 8 * 1024 * 1024
+    preface: float = 10.0
+    tick: float = 10.0
+    silent_ticks: int = 3
+    resets: int = 2000
+    resets_seconds: float = 4.0
+    controls: int = 1000
