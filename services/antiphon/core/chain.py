@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 
 from antiphon.core.call import CURRENT, Call
 from antiphon.core.errors import Reason, ServiceError
-from antiphon.core.http2.exchange import Aborted, Exchange
+from antiphon.core.http2.exchange import AbortError, Exchange
 from antiphon.core.status import STATUS_CODES, to_status
 from antiphon.core.streams import StallWatch
 
@@ -144,7 +144,7 @@ def _received(context: Context) -> Call:
 
 
 async def _fail(method: str, context: Context, error: Exception) -> NoReturn:
-    if isinstance(error, Aborted):
+    if isinstance(error, AbortError):
         raise error
     if not isinstance(error, ServiceError):
         number = uuid4().hex[:12]

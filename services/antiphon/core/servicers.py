@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any, TypeAlias
-
-import grpc
+from typing import TypeAlias
 
 from antiphon.core.backends import Backend
 from antiphon.core.call import CURRENT

@@ -8,15 +8,13 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from io import StringIO
-from typing import Any, cast
 
 import grpc
 import pytest
-from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span
 
 from antiphon.core.auth import Auth, hash_of, new_key
-from antiphon.core.call import CURRENT, Call
+from antiphon.core.call import Call
 from antiphon.core.chain import Layer
 from antiphon.core.channel import connect
 from antiphon.core.errors import Reason, ServiceError
@@ -166,25 +164,29 @@ async def test_no_span_stays_open_when_streams_are_left(measured: Measured) -> N
     assert all(point.attributes[names.USAGE_PARTIAL] for point in tokens)
 
 
-async def test_a_stream_that_is_closed_between_two_messages_closes_what_is_within_first(measured: Measured) -> None:
-    class Received:
-        """What grpc hands a handler, as far as the layer reads it."""
+async def test_a_stream_that_is_left_between_two_messages_closes_what_is_within_first(measured: Measured) -> None:
+    class Watched(PlayedProvider):
+        """Says how many spans had ended when its stream was closed."""
 
-        def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-            return ()
-
-    async def within(request: Message, context: object) -> AsyncGenerator[Message, None]:
-        try:
-            yield request
-            yield request
-        finally:
-            closed.append(len(measured.spans.ended))
+        async def stream_chat(
+            self, request: chat_pb2.StreamChatRequest, call: Call
+        ) -> AsyncGenerator[chat_pb2.StreamChatResponse, None]:
+            try:
+                while True:
+                    yield chat_pb2.StreamChatResponse()
+                    await asyncio.sleep(0.01)
+            finally:
+                closed.append(len(measured.spans.ended))
 
     closed: list[int] = []
-    CURRENT.set(Call())
-    messages = Telemetry().stream(f"/{STREAM_CHAT}", chat_pb2.ChatRequest(), cast("Any", Received()), within)
-    await anext(messages)
-    await messages.aclose()
+    async with (
+        Server(Watched(), [Telemetry()], listen="127.0.0.1:0", grace=1) as server,
+        connect(server.address) as channel,
+    ):
+        stream = chat_pb2_grpc.ChatServiceStub(channel).StreamChat(chat_pb2.StreamChatRequest(spec=spec()))
+        await stream.read()
+        stream.cancel()
+        await until(lambda: len(measured.spans.ended) == 1)
     assert closed == [0]  # closed while the span was open, not when the garbage is collected
     assert attributes(measured.one(STREAM_CHAT))[names.CANCELLED] is True
 

@@ -63,7 +63,7 @@ def custom(metadata: Metadata) -> bytes:
     """Metadata as fields. Raises ValueError for what gRPC cannot carry."""
     fields = []
     for key, value in metadata:
-        if _KEY.fullmatch(key) is None or key.startswith("grpc-") and not key.startswith("grpc-status-details"):
+        if _KEY.fullmatch(key) is None or (key.startswith("grpc-") and not key.startswith("grpc-status-details")):
             raise ValueError(f"{key!r} is no name of metadata")
         if key.endswith("-bin"):
             raw = value if isinstance(value, bytes) else value.encode()

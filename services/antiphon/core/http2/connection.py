@@ -35,14 +35,14 @@ from antiphon.core.http2.frames import (
     SETTINGS,
     WINDOW,
     WINDOW_UPDATE,
-    ConnectionFault,
     ErrorCode,
+    ProtocolError,
     Setting,
 )
 from antiphon.core.http2.handlers import answer
-from antiphon.core.http2.heads import Head, Heads, MalformedRequest, Refusal
+from antiphon.core.http2.heads import Head, Heads, MalformedError, Refusal
 from antiphon.core.http2.limits import BLOCK_BYTES, BLOCK_FRAMES, Limits
-from antiphon.core.http2.messages import PREFIX, Inbox, Refused
+from antiphon.core.http2.messages import PREFIX, Inbox, RefusedError
 from antiphon.core.http2.outbox import HIGH_WATER, Outbox
 from antiphon.core.http2.watch import Budget, Pulse
 
@@ -73,6 +73,9 @@ class Home(Protocol):
 
     def method(self, path: str) -> Any:
         """The handler of a method, None for none."""
+
+    def left(self) -> None:
+        """A connection or a call has ended."""
 
 
 class Connection(asyncio.Protocol):
@@ -129,7 +132,7 @@ class Connection(asyncio.Protocol):
             if at >= 0:
                 at = self._read(data, at)
                 self._rest = data[at:] if at < len(data) else b""
-        except ConnectionFault as fault:
+        except ProtocolError as fault:
             self._end(fault.code, fault.why)
 
     def eof_received(self) -> None:
@@ -145,6 +148,7 @@ class Connection(asyncio.Protocol):
         self._calls.clear()
         for call in calls:
             call.leave()
+        self._home.left()
 
     def pause_writing(self) -> None:
         """The client does not read as fast as is written."""
@@ -201,6 +205,7 @@ class Connection(asyncio.Protocol):
     def ran(self, call: Exchange) -> None:
         """The handler of a call has ended."""
         self._home.running.discard(call)
+        self._home.left()
 
     def taken(self, call: Exchange) -> None:
         """A streamed request's messages were read."""
@@ -231,13 +236,13 @@ class Connection(asyncio.Protocol):
             high, low, kind, flags, stream = unpack(data, at)
             length = high << 8 | low
             if length > FRAME_BYTES:
-                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes is too long")
+                raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes is too long")
             start = at + HEAD_SIZE
             stop = start + length
             if stop > size:
                 break
             if self._block is not None and kind != CONTINUATION:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a header block was interrupted")
+                raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a header block was interrupted")
             read = _READERS.get(kind)
             if read is not None:
                 read(self, stream & MOST_STREAM, flags, data[start:stop])
@@ -249,7 +254,7 @@ class Connection(asyncio.Protocol):
         self._allowance -= size
         if self._allowance < self._limits.connection_window // 2:
             if self._allowance < 0:
-                raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more was sent than the connection's window holds")
+                raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, "more was sent than the connection's window holds")
             more = self._limits.connection_window - self._allowance
             self._allowance += more
             self._outbox.send(frames.window_update(0, more))
@@ -285,7 +290,7 @@ class Connection(asyncio.Protocol):
                     self._refuse(call, _MANY)
                     return
                 call.offer(message)
-        except Refused as error:
+        except RefusedError as error:
             self._refuse(call, error.refusal)
             return
         if not ends:
@@ -314,12 +319,12 @@ class Connection(asyncio.Protocol):
             payload = _unpadded(payload)
         if flags & HAS_PRIORITY:
             if len(payload) < _NO_PRIORITY:
-                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "HEADERS has no room for its priority")
+                raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, "HEADERS has no room for its priority")
             if int.from_bytes(payload[:4], "big") & MOST_STREAM == stream:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a stream depends on itself")
+                raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a stream depends on itself")
             payload = payload[_NO_PRIORITY:]
         if not stream & 1:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "clients open streams with odd numbers")
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "clients open streams with odd numbers")
         if flags & END_HEADERS:
             self._head(stream, flags, payload)
         else:
@@ -327,11 +332,11 @@ class Connection(asyncio.Protocol):
 
     def _on_continuation(self, stream: int, flags: int, payload: bytes) -> None:
         if self._block is None or self._block[0] != stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "CONTINUATION continues nothing")
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "CONTINUATION continues nothing")
         _, first, pieces = self._block
         pieces.append(payload)
         if len(pieces) > BLOCK_FRAMES or sum(map(len, pieces)) > BLOCK_BYTES:
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "a header block is far too long")
+            raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, "a header block is far too long")
         if flags & END_HEADERS:
             self._block = None
             self._head(stream, first, b"".join(pieces))
@@ -345,7 +350,7 @@ class Connection(asyncio.Protocol):
         self._last = stream
         try:
             head = self._heads.read(block)
-        except MalformedRequest:
+        except MalformedError:
             self._spend()
             self._outbox.send(frames.reset(stream, ErrorCode.PROTOCOL_ERROR))
             return
@@ -375,7 +380,7 @@ class Connection(asyncio.Protocol):
         if call is None:
             return  # answered or reset here, before the client knew
         if not flags & END_STREAM:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a second head does not end its request")
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a second head does not end its request")
         if call.ended:
             self._reset(call, ErrorCode.STREAM_CLOSED)
             return
@@ -393,12 +398,12 @@ class Connection(asyncio.Protocol):
 
     def _on_settings(self, stream: int, flags: int, payload: bytes) -> None:
         if stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "SETTINGS are the connection's")
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "SETTINGS are the connection's")
         if flags & ACK:
             _sized(payload, 0, "SETTINGS")
             return
         if len(payload) % 6:
-            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS come in sixes of bytes")
+            raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS come in sixes of bytes")
         for at in range(0, len(payload), 6):
             self._set(int.from_bytes(payload[at : at + 2], "big"), int.from_bytes(payload[at + 2 : at + 6], "big"))
         self._control(frames.SETTINGS_ACK)
@@ -406,7 +411,7 @@ class Connection(asyncio.Protocol):
     def _set(self, key: int, value: int) -> None:
         least, most, code = _ALLOWED.get(key, (0, value, ErrorCode.PROTOCOL_ERROR))
         if not least <= value <= most:
-            raise ConnectionFault(code, f"setting {key} cannot be {value}")
+            raise ProtocolError(code, f"setting {key} cannot be {value}")
         if key != Setting.INITIAL_WINDOW_SIZE:
             return  # the others bind what is not done here: no table, no push, no frame over 16 KiB
         change = value - self._outbox.initial
@@ -414,12 +419,12 @@ class Connection(asyncio.Protocol):
         for call in self._calls.values():
             call.window += change
             if call.window > MOST_WINDOW:
-                raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a stream's window is too large")
+                raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, "a stream's window is too large")
         self._outbox.pump()
 
     def _on_ping(self, stream: int, flags: int, payload: bytes) -> None:
         if stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PING is the connection's")
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "PING is the connection's")
         _sized(payload, 8, "PING")
         if not flags & ACK:
             self._control(frames.ping(payload, ack=True))
@@ -428,7 +433,7 @@ class Connection(asyncio.Protocol):
 
     def _on_goaway(self, stream: int, flags: int, payload: bytes) -> None:
         if stream or len(payload) < 8:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a GOAWAY is wrong")
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a GOAWAY is wrong")
         self._draining = self._refusing = True
         if not self._calls:
             self.transport.close()
@@ -438,7 +443,7 @@ class Connection(asyncio.Protocol):
         more = int.from_bytes(payload, "big") & MOST_WINDOW
         if not stream:
             if not more:
-                raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE adds nothing")
+                raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE adds nothing")
             self._outbox.widen(more)
             return
         self._known(stream, "WINDOW_UPDATE")
@@ -453,11 +458,11 @@ class Connection(asyncio.Protocol):
 
     def _on_priority(self, stream: int, flags: int, payload: bytes) -> None:
         if not stream:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "PRIORITY is a stream's")
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "PRIORITY is a stream's")
         _sized(payload, 5, "PRIORITY")
 
     def _on_push(self, stream: int, flags: int, payload: bytes) -> None:
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "clients do not push")
+        raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "clients do not push")
 
     # What follows from them.
 
@@ -488,12 +493,12 @@ class Connection(asyncio.Protocol):
 
     def _known(self, stream: int, what: str) -> None:
         if stream > self._last or not stream & 1:
-            raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"{what} on a stream that was never opened")
+            raise ProtocolError(ErrorCode.PROTOCOL_ERROR, f"{what} on a stream that was never opened")
 
     def _spend(self) -> None:
         """A call was given up before it was answered: a client that does nothing else is an attack."""
         if not self._resets.spend():
-            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many calls are given up at once")
+            raise ProtocolError(ErrorCode.ENHANCE_YOUR_CALM, "too many calls are given up at once")
 
     def _control(self, data: bytes) -> None:
         """Answer a PING or SETTINGS, unless too many answers wait already."""
@@ -534,13 +539,13 @@ class Connection(asyncio.Protocol):
 
 def _unpadded(payload: bytes) -> bytes:
     if not payload or payload[0] >= len(payload):
-        raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a frame has more padding than bytes")
+        raise ProtocolError(ErrorCode.PROTOCOL_ERROR, "a frame has more padding than bytes")
     return payload[1 : len(payload) - payload[0]]
 
 
 def _sized(payload: bytes, size: int, what: str) -> None:
     if len(payload) != size:
-        raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"{what} has {len(payload)} bytes, not {size}")
+        raise ProtocolError(ErrorCode.FRAME_SIZE_ERROR, f"{what} has {len(payload)} bytes, not {size}")
 
 
 _READERS: Final[Mapping[int, Callable[[Connection, int, int, bytes], None]]] = {

@@ -30,7 +30,7 @@ _OK: Final = grpc.StatusCode.OK
 _EMPTY: Final = memoryview(b"")
 
 
-class Aborted(Exception):
+class AbortError(Exception):
     """A handler has ended its call with a status."""
 
 
@@ -214,7 +214,7 @@ class Exchange:
             code, details = grpc.StatusCode.UNKNOWN, details or "aborted with the status OK"
         self._code, self._details = code, details
         self._trailing = trailing_metadata or self._trailing
-        raise Aborted(code.name)
+        raise AbortError(code.name)
 
     # Messages of the answer.
 
@@ -321,7 +321,7 @@ class Exchange:
         if size - PREFIX > self._owner.most:
             self._code = grpc.StatusCode.RESOURCE_EXHAUSTED
             self._details = f"Sent message larger than max ({size - PREFIX} vs. {self._owner.most})"
-            raise Aborted(self._details)
+            raise AbortError(self._details)
 
     # What the outbox calls.
 

@@ -71,7 +71,7 @@ class Setting(IntEnum):
     MAX_HEADER_LIST_SIZE = 6
 
 
-class ConnectionFault(Exception):
+class ProtocolError(Exception):
     """The peer breaks the protocol, so the connection has to end."""
 
     def __init__(self, code: ErrorCode, why: str) -> None:

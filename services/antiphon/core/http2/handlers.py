@@ -9,8 +9,8 @@ from typing import Any
 
 import grpc
 
-from antiphon.core.http2.exchange import Aborted, Exchange
-from antiphon.core.http2.messages import Refused
+from antiphon.core.http2.exchange import AbortError, Exchange
+from antiphon.core.http2.messages import RefusedError
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +35,9 @@ async def answer(call: Exchange) -> None:
         else:
             await produced
         call.end()
-    except Aborted:
+    except AbortError:
         call.end()
-    except Refused as error:
+    except RefusedError as error:
         call.fail(error.refusal.code, error.refusal.details)
     except asyncio.CancelledError:
         call.fail(grpc.StatusCode.CANCELLED, "the call was cancelled by the server")
@@ -59,4 +59,4 @@ def _request(call: Exchange) -> Any:
     try:
         return read(data)
     except Exception as error:  # whatever a deserializer raises, it is about what came
-        raise Refused(grpc.StatusCode.INTERNAL, f"the request cannot be read: {error}") from error
+        raise RefusedError(grpc.StatusCode.INTERNAL, f"the request cannot be read: {error}") from error

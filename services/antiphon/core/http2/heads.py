@@ -32,7 +32,7 @@ _SECONDS: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, 
 _REMEMBERED: Final = 32
 
 
-class MalformedRequest(Exception):
+class MalformedError(Exception):
     """The fields are no request of HTTP/2: its stream is reset."""
 
 
@@ -67,28 +67,28 @@ class Heads:
         self._known: dict[bytes, Head] = {}
 
     def read(self, block: bytes) -> Head:
-        """The head in a block. Raises ConnectionFault, and MalformedRequest."""
+        """The head in a block. Raises ProtocolError, and MalformedError."""
+        blocks = self._blocks
+        if blocks.changes != self._changes:  # then the same bytes may mean something else
+            self._changes = blocks.changes
+            self._known.clear()
         known = self._known.get(block)
         if known is not None:
             return known
-        fields = self._blocks.read(block)
-        if self._blocks.changes != self._changes:
-            self._changes = self._blocks.changes
-            self._known.clear()
-            return head_of(fields)
-        head = head_of(fields)
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[block] = head
+        head = head_of(blocks.read(block))
+        if blocks.changes == self._changes:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[block] = head
         return head
 
     def skip(self, block: bytes) -> Fields:
-        """Read a block of which only the tables' changes matter. Raises ConnectionFault."""
+        """Read a block of which only the tables' changes matter. Raises ProtocolError."""
         return self._blocks.read(block)
 
 
 def head_of(fields: Fields) -> Head:
-    """The head that these fields are. Raises MalformedRequest."""
+    """The head that these fields are. Raises MalformedError."""
     pseudo: dict[bytes, bytes] = {}
     metadata: list[tuple[str, str | bytes]] = []
     own: dict[bytes, bytes] = {}
@@ -99,7 +99,7 @@ def head_of(fields: Fields) -> Head:
         size += len(name) + len(value) + 32
         if name[:1] == b":":
             if name not in _PSEUDO or name in pseudo or metadata or own:
-                raise MalformedRequest(f"the pseudo field {name!r} is unknown, said twice, or too late")
+                raise MalformedError(f"the pseudo field {name!r} is unknown, said twice, or too late")
             pseudo[name] = value
         elif name in _OWN:
             own[name] = value
@@ -109,7 +109,7 @@ def head_of(fields: Fields) -> Head:
                 refusal = Refusal(code=grpc.StatusCode.INTERNAL, details=f"grpc-timeout {value[:20]!r} is no time")
         else:
             if name in _OF_CONNECTIONS or _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
-                raise MalformedRequest(f"the field {name[:80]!r} is not allowed in HTTP/2")
+                raise MalformedError(f"the field {name[:80]!r} is not allowed in HTTP/2")
             if name[-4:] == b"-bin":
                 try:
                     metadata.extend((name.decode(), _unpacked(each)) for each in value.split(b","))
@@ -119,9 +119,9 @@ def head_of(fields: Fields) -> Head:
             else:
                 metadata.append((name.decode(), _text(value)))
     if b":method" not in pseudo or b":scheme" not in pseudo or not pseudo.get(b":path"):
-        raise MalformedRequest("a request has a method, a scheme and a path")
+        raise MalformedError("a request has a method, a scheme and a path")
     if own.get(b"te", b"trailers").lower() != b"trailers":
-        raise MalformedRequest("te says something else than trailers")
+        raise MalformedError("te says something else than trailers")
     encoding = own.get(b"grpc-encoding", b"identity").decode("latin-1")
     return Head(
         path=_text(pseudo[b":path"]),

@@ -16,7 +16,7 @@ PREFIX: Final = 5
 _WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What came cannot be handed to a handler."""
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
@@ -47,7 +47,7 @@ class Inbox:
         return self._want - self._have
 
     def take(self, data: bytes) -> Iterator[bytes]:
-        """The messages that these bytes complete. Raises Refused."""
+        """The messages that these bytes complete. Raises RefusedError."""
         self._pieces.append(data)
         self._have += len(data)
         while self._have >= self._want:
@@ -68,27 +68,27 @@ class Inbox:
             yield unpacked(message, self._encoding, self._most) if compressed else message
 
 
-def too_long(length: int, most: int) -> Refused:
+def too_long(length: int, most: int) -> RefusedError:
     """The error of a message over the limit, in grpc's own words."""
-    return Refused(
+    return RefusedError(
         grpc.StatusCode.RESOURCE_EXHAUSTED, f"SERVER: Received message larger than max ({length} vs. {most})"
     )
 
 
 def unpacked(message: bytes, encoding: str, most: int) -> bytes:
-    """A compressed message as it was. Raises Refused."""
+    """A compressed message as it was. Raises RefusedError."""
     bits = _WINDOW_BITS.get(encoding)
     if bits is None:
-        raise Refused(grpc.StatusCode.INTERNAL, "a message is compressed, and grpc-encoding does not say how")
+        raise RefusedError(grpc.StatusCode.INTERNAL, "a message is compressed, and grpc-encoding does not say how")
     reader = zlib.decompressobj(bits)
     try:
         whole = reader.decompress(message, most + 1)
     except zlib.error as error:
-        raise Refused(grpc.StatusCode.INTERNAL, f"a message is no {encoding}: {error}") from error
+        raise RefusedError(grpc.StatusCode.INTERNAL, f"a message is no {encoding}: {error}") from error
     if len(whole) > most:
-        raise Refused(
+        raise RefusedError(
             grpc.StatusCode.RESOURCE_EXHAUSTED, f"SERVER: Decompressed message larger than max (over {most})"
         )
     if not reader.eof:
-        raise Refused(grpc.StatusCode.INTERNAL, f"a message is {encoding} without its end")
+        raise RefusedError(grpc.StatusCode.INTERNAL, f"a message is {encoding} without its end")
     return whole

@@ -14,8 +14,8 @@ from antiphon.core.http2.frames import (
     FRAME_BYTES,
     MOST_WINDOW,
     WINDOW,
-    ConnectionFault,
     ErrorCode,
+    ProtocolError,
     frame,
 )
 
@@ -94,10 +94,10 @@ class Outbox:
         self.pump()
 
     def widen(self, size: int) -> None:
-        """The client takes so many bytes more on the connection. Raises ConnectionFault."""
+        """The client takes so many bytes more on the connection. Raises ProtocolError."""
         self.window += size
         if self.window > MOST_WINDOW:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is too large")
+            raise ProtocolError(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is too large")
         if self.blocked:
             self.pump()
 

@@ -39,6 +39,7 @@ class GrpcServer:
         self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._files: list[str] = []
+        self._emptied: asyncio.Event | None = None
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[Any]) -> None:
         """What generated code calls beside `add_registered_method_handlers`, which says the same."""
@@ -48,6 +49,14 @@ class GrpcServer:
         for name, handler in method_handlers.items():
             path = f"/{service_name}/{name}"
             self._methods[path] = handler if self._wrap is None else self._wrap(path, handler)
+
+    def left(self) -> None:
+        """A connection or a call has ended."""
+        if self._emptied is not None and self._idle():
+            self._emptied.set()
+
+    def _idle(self) -> bool:
+        return not self.connections and not self.running
 
     def method(self, path: str) -> Any:
         """The handler of a method, None for none."""
@@ -102,10 +111,10 @@ class GrpcServer:
         self._files.clear()
         for connection in list(self.connections):
             connection.drain()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + (grace or 0.0)
-        while (self.connections or self.running) and loop.time() < until:
-            await asyncio.sleep(0.01)
+        if grace and not self._idle():
+            self._emptied = asyncio.Event()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), grace)
         for connection in list(self.connections):
             connection.cut()
         tasks = {call.task for call in self.running if call.task is not None}

@@ -22,7 +22,7 @@ from opentelemetry.util.types import AttributeValue
 from antiphon.core.call import CURRENT, Call
 from antiphon.core.chain import Context, Ended
 from antiphon.core.errors import Code, Reason, ServiceError
-from antiphon.core.http2.exchange import Aborted
+from antiphon.core.http2.exchange import AbortError
 from antiphon.core.telemetry import names
 from antiphon.core.telemetry.instruments import Instruments, installed
 from antiphon.core.telemetry.lines import tell
@@ -58,7 +58,7 @@ class Outcome:
                         status=Code.DEADLINE_EXCEEDED.name, reason=Reason.DEADLINE_EXCEEDED.value, cancelled=True
                     )
                 return cls(status=Code.CANCELLED.name, cancelled=True)
-            case Aborted() if context is not None:
+            case AbortError() if context is not None:
                 return cls(status=getattr(context.code(), "name", Code.UNKNOWN.name))
             case _:
                 return cls(status=Code.INTERNAL.name, reason=Reason.INTERNAL.value)
