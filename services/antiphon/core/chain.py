@@ -18,7 +18,8 @@ from google.protobuf.message import Message
 
 from antiphon.core.call import CURRENT, Call
 from antiphon.core.errors import Reason, ServiceError
-from antiphon.core.http2.exchange import AbortError, Exchange
+from antiphon.core.http2.exchange import Exchange
+from antiphon.core.http2.reply import AbortError
 from antiphon.core.status import STATUS_CODES, to_status
 from antiphon.core.streams import StallWatch
 

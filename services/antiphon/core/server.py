@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self
 
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
@@ -82,17 +82,19 @@ class Server:
         self._draining = asyncio.Event()
         self._health = StandardHealth(self._draining)
         self._server = GrpcServer(
-            limits=Limits(message=MAX_BYTES + SLACK), wrap=Chain(layers, stall_seconds=stall_seconds).wrap
+            limits=Limits(message=MAX_BYTES + SLACK, stall=stall_seconds),
+            wrap=Chain(layers, stall_seconds=stall_seconds).wrap,
         )
         self.address = ""
 
     async def __aenter__(self) -> Self:
         more = [add(self._server) for add in self._services]
         names = (*add_servicers(self._server, self._backend, self._draining), *more)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        taker: Any = self._server  # it has what generated code calls, and is none of grpc's own classes
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, taker)
         known = (*names, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        servicer: Any = reflection.aio.ReflectionServicer(known)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, cast("Any", self._server))
+        add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+        add_reflection(reflection.aio.ReflectionServicer(known), taker)
         for name in ("", *names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         try:

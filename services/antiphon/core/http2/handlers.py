@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from typing import Any
 
 import grpc
 
-from antiphon.core.http2.exchange import AbortError, Exchange
+from antiphon.core.http2.exchange import Exchange
 from antiphon.core.http2.messages import RefusedError
+from antiphon.core.http2.reply import AbortError
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ async def answer(call: Exchange) -> None:
     call.begun = True
     method = call.method
     try:
-        given = call.requests() if method.request_streaming else _request(call)
+        given = call.requests() if method.request_streaming else call.read()
         if not method.response_streaming:
             behaviour = method.stream_unary if method.request_streaming else method.unary_unary
             call.finish(await behaviour(given, call))
@@ -48,15 +48,3 @@ async def answer(call: Exchange) -> None:
         call.fail(code, f"Unexpected {type(error)}: {error}")
     finally:
         call.ran()
-
-
-def _request(call: Exchange) -> Any:
-    read = call.method.request_deserializer
-    data = call.messages[0]
-    call.messages.clear()
-    if read is None:
-        return data
-    try:
-        return read(data)
-    except Exception as error:  # whatever a deserializer raises, it is about what came
-        raise RefusedError(grpc.StatusCode.INTERNAL, f"the request cannot be read: {error}") from error

@@ -19,10 +19,16 @@ BLOCK_FRAMES: Final = 16
 class Limits:
     """Bounds of one server. Sizes are in bytes, times in seconds.
 
-    `message` holds for requests after decompression, and for answers. `streams` are the calls that one connection
-    runs at a time. `window` and `connection_window` are what a client may send ahead. `resets` are calls given up
-    before any answer, that a client may have at once and gets back in `resets_seconds`; `controls` are answers to
-    PING and SETTINGS that may wait for a client who does not read.
+    - `message`: of a request after decompression, and of an answer
+    - `streams`: calls that one connection runs at a time
+    - `window`, `connection_window`: what a client may send ahead
+    - `preface`: for a client's first words
+    - `tick`, `silent_ticks`: a peer that was silent for so many ticks is asked whether it is there, and gone a tick
+      later
+    - `stall`: for a reader who takes nothing of the rest of an answer
+    - `resets`, `resets_seconds`: calls that a client may give up at once before any answer, and how long until it may
+      do so again
+    - `controls`: answers to PING and SETTINGS that may wait for a client who does not read
     """
 
     message: int = 4 * 1024 * 1024
@@ -32,6 +38,7 @@ class Limits:
     preface: float = 10.0
     tick: float = 10.0
     silent_ticks: int = 3
+    stall: float = 60.0
     resets: int = 2000
     resets_seconds: float = 4.0
     controls: int = 1000

@@ -39,34 +39,50 @@ class Sending(Protocol):
 
 
 class Outbox:
-    """The way out of one connection."""
+    """The way out of one connection.
 
-    __slots__ = ("_loop", "_scheduled", "_size", "_transport", "blocked", "initial", "paused", "pieces", "window")
+    `window` is what the client takes on the connection, `initial` on a new stream. `paused` is whether the socket is
+    full; `crowded` also whether so much was sent in this turn of the loop that others should have theirs.
+    """
+
+    __slots__ = (
+        "_loop",
+        "_pieces",
+        "_scheduled",
+        "_size",
+        "_transport",
+        "blocked",
+        "crowded",
+        "initial",
+        "paused",
+        "window",
+    )
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._scheduled = False
         self._size = 0
-        self.pieces: list[bytes] = []
+        self._pieces: list[bytes] = []
         self.window = WINDOW
         self.initial = WINDOW
-        self.paused = False
+        self.paused = self.crowded = False
         self.blocked: dict[int, Sending] = {}
 
     def send(self, data: bytes) -> None:
         """Send frames, in the order in which they are given."""
-        self.pieces.append(data)
+        self._pieces.append(data)
         self._size += len(data)
-        if self._size >= _BATCH:
-            self.flush()
-        elif not self._scheduled:
+        if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._due)
+        if self._size >= _BATCH:
+            self.crowded = True
+            self.flush()
 
     def flush(self) -> None:
         """Write what there is."""
-        pieces = self.pieces
+        pieces = self._pieces
         if pieces:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
@@ -76,6 +92,7 @@ class Outbox:
 
     def _due(self) -> None:
         self._scheduled = False
+        self.crowded = self.paused
         self.flush()
 
     # Flow control.
@@ -86,11 +103,11 @@ class Outbox:
 
     def pause(self) -> None:
         """The socket is full."""
-        self.paused = True
+        self.paused = self.crowded = True
 
     def resume(self) -> None:
         """It is not any more."""
-        self.paused = False
+        self.paused = self.crowded = False
         self.pump()
 
     def widen(self, size: int) -> None:

@@ -12,6 +12,7 @@ import socket
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 from antiphon.core.http2.connection import Connection
@@ -75,19 +76,17 @@ class GrpcServer:
         host, _, port = listen.rpartition(":")
         if not port.isdecimal():
             raise ValueError(f"{listen!r} is no host:port")
-        bare = host.strip("[]")
-        last: OSError | None = None
-        for family, kind, proto, _name, place in socket.getaddrinfo(
-            bare or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        ):
-            try:
-                bound = _bound(family, kind, proto, place, reuse_port=reuse_port)
-            except OSError as error:
-                last = error
-                continue
-            self._sockets.append(bound)
-            return f"{host}:{bound.getsockname()[1]}"
-        raise last or OSError(errno.EADDRNOTAVAIL, f"{host} has no address")
+        bound: list[socket.socket] = []
+        try:
+            for place in _places(host.strip("[]"), int(port)):
+                number = bound[0].getsockname()[1] if bound else place.address[1]
+                bound.append(_bound(place, number, reuse_port=reuse_port))
+        except OSError:
+            for each in bound:
+                each.close()
+            raise
+        self._sockets.extend(bound)
+        return f"{host}:{bound[0].getsockname()[1]}"
 
     async def start(self) -> None:
         """Take calls."""
@@ -122,16 +121,43 @@ class GrpcServer:
             await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
 
 
-def _bound(family: int, kind: int, proto: int, place: Any, *, reuse_port: bool) -> socket.socket:
-    bound = socket.socket(family, kind, proto)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """What a name stands for: one kind of address, and one address."""
+
+    family: int
+    address: tuple[Any, ...]
+
+
+def _places(host: str, port: int) -> list[_Place]:
+    """What a host's name stands for, of those kinds of address that this machine has."""
+    found: list[_Place] = []
+    last: OSError | None = None
+    for family, _, _, _, address in socket.getaddrinfo(
+        host or "::", port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    ):
+        try:  # a machine without IPv6 may still know such addresses
+            with socket.socket(family, socket.SOCK_STREAM) as trial:
+                trial.bind((address[0], 0, *address[2:]))
+        except OSError as error:
+            last = error
+            continue
+        found.append(_Place(family=family, address=address))
+    if not found:
+        raise last or OSError(errno.EADDRNOTAVAIL, f"{host} has no address here")
+    return found
+
+
+def _bound(place: _Place, port: int, *, reuse_port: bool) -> socket.socket:
+    bound = socket.socket(place.family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if reuse_port:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6 and place[0] == "::":  # as grpc does: all addresses of both kinds
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if place.family == socket.AF_INET6:  # as grpc does: `::` is all addresses of both kinds
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(place.address[0] != "::"))
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which accepted sockets inherit
-        bound.bind(place)
+        bound.bind((place.address[0], port, *place.address[2:]))
         bound.setblocking(False)
     except OSError:
         bound.close()

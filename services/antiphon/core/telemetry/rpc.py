@@ -22,7 +22,7 @@ from opentelemetry.util.types import AttributeValue
 from antiphon.core.call import CURRENT, Call
 from antiphon.core.chain import Context, Ended
 from antiphon.core.errors import Code, Reason, ServiceError
-from antiphon.core.http2.exchange import AbortError
+from antiphon.core.http2.reply import AbortError
 from antiphon.core.telemetry import names
 from antiphon.core.telemetry.instruments import Instruments, installed
 from antiphon.core.telemetry.lines import tell
