@@ -1,0 +1,1 @@
+"""The gRPC server over frames written by hand, and under the real clients."""
