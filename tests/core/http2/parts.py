@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
+import grpc.aio
 import hpack
 from hyperframe.frame import (
     ContinuationFrame,
@@ -135,6 +136,13 @@ async def serving(service: Bytes, *, listen: str = "127.0.0.1:0", **limits: Any)
         yield address
     finally:
         await made.stop(0)
+
+
+@asynccontextmanager
+async def connected(address: str, *options: tuple[str, int]) -> AsyncIterator[Any]:
+    """gRPC's own client."""
+    async with grpc.aio.insecure_channel(address, options=options) as channel:
+        yield channel
 
 
 async def until(true: Callable[[], bool], seconds: float = 3.0) -> None:

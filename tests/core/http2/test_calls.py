@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from tests.core.http2.parts import SERVICE, Bytes, serving, until
+from tests.core.http2.parts import SERVICE, Bytes, connected, serving, until
 
 OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 LARGE = 20 * 1024 * 1024
@@ -33,7 +33,7 @@ async def address(service: Bytes) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def channel(address: str) -> AsyncIterator[Any]:
-    async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
+    async with connected(address, *OPTIONS) as channel:
         yield channel
 
 
@@ -76,7 +76,8 @@ async def test_compressed_requests_are_read(channel: Any, compression: grpc.Comp
 
 def test_the_synchronous_client(service: Bytes) -> None:
     def work(address: str) -> None:
-        with grpc.insecure_channel(address) as channel:
+        plain: Any = grpc.insecure_channel(address)
+        with plain as channel:
             echo = channel.unary_unary(path("Echo"))
             assert echo(b"sync", timeout=5) == b"sync"
             assert list(channel.unary_stream(path("Count"))(b"3 2", timeout=5)) == [b"\0\0", b"\1\1", b"\2\2"]
@@ -87,7 +88,7 @@ def test_the_synchronous_client(service: Bytes) -> None:
             assert channel.stream_unary(path("Joined"))(sent(), timeout=5) == b"ab"
             with pytest.raises(grpc.RpcError) as caught:
                 channel.unary_unary(path("Aborted"))(b"why", timeout=5)
-            assert caught.value.code() is grpc.StatusCode.DATA_LOSS  # type: ignore[attr-defined]
+            assert caught.value.code() is grpc.StatusCode.DATA_LOSS
 
     async def main() -> None:
         async with serving(service) as address:
@@ -121,7 +122,7 @@ async def test_a_status_carries_its_message_and_trailers(channel: Any) -> None:
 @pytest.mark.parametrize("size", [7000, 40_000])
 async def test_trailers_longer_than_a_frame_arrive(address: str, size: int) -> None:
     options = (("grpc.max_metadata_size", 200_000), ("grpc.absolute_max_metadata_size", 200_000))
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
+    async with connected(address, *options) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await channel.unary_unary(path("Aborted"))(b"y" * size)
     assert caught.value.code() is grpc.StatusCode.DATA_LOSS
@@ -148,7 +149,7 @@ async def test_failures_have_the_status_that_grpc_gives_them(
 async def test_a_message_over_the_limit_is_refused(service: Bytes) -> None:
     async with (
         serving(service, message=1000) as address,
-        grpc.aio.insecure_channel(address) as channel,
+        connected(address) as channel,
     ):
         echo = channel.unary_unary(path("Echo"))
         for size, compression in ((1001, grpc.Compression.NoCompression), (50_000, grpc.Compression.Gzip)):
@@ -171,7 +172,7 @@ async def test_cancelling_a_call_ends_its_handler(channel: Any, service: Bytes) 
 
 
 async def test_a_client_that_goes_away_ends_its_calls(address: str, service: Bytes) -> None:
-    channel = grpc.aio.insecure_channel(address)
+    channel: Any = grpc.aio.insecure_channel(address)
     call = channel.unary_unary(path("Wait"))(b"")
     await until(lambda: service.running == 1)
     await channel.close()
@@ -192,7 +193,7 @@ async def test_a_deadline_reaches_the_handler_and_ends_it(channel: Any, service:
 
 async def test_a_slow_reader_gets_everything_and_holds_back_the_writer(service: Bytes) -> None:
     options = (("grpc.http2.lookahead_bytes", 65536), ("grpc.http2.bdp_probe", 0))
-    async with serving(service) as address, grpc.aio.insecure_channel(address, options=options) as channel:
+    async with serving(service) as address, connected(address, *options) as channel:
         call = channel.unary_stream(path("Count"))(b"2000 5000")
         await call.read()
         await asyncio.sleep(0.3)
@@ -212,7 +213,7 @@ async def test_callbacks_are_called_when_the_handler_has_ended(service: Bytes) -
             return await super().echo(request, context)
 
     telling = Telling()
-    async with serving(telling) as address, grpc.aio.insecure_channel(address) as channel:
+    async with serving(telling) as address, connected(address) as channel:
         await channel.unary_unary(path("Echo"))(b"")
         await until(lambda: bool(told))
     assert told == telling.contexts

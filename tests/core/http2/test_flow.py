@@ -147,7 +147,12 @@ async def test_many_messages_of_one_turn_leave_in_few_writes_and_let_others_have
     client.send(WindowUpdateFrame(0, 0x7FFF0000))
     writes: list[int] = []
     write = client.wire.write
-    client.wire.write = lambda data: (writes.append(len(data)), write(data))[0]  # type: ignore[method-assign]
+
+    def counted(data: bytes) -> None:
+        writes.append(len(data))
+        write(data)
+
+    client.wire.write = counted  # type: ignore[method-assign]
     client.call(1, b"", "Count")
 
     async def beside() -> None:

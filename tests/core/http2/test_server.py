@@ -13,7 +13,7 @@ import pytest
 from hyperframe.frame import GoAwayFrame, PingFrame
 
 from antiphon.core.http2.frames import ErrorCode
-from tests.core.http2.parts import SERVICE, Bytes, Client, server, serving, until
+from tests.core.http2.parts import SERVICE, Bytes, Client, connected, server, serving, until
 
 ECHO, WAIT = f"/{SERVICE}/Echo", f"/{SERVICE}/Wait"
 
@@ -59,7 +59,7 @@ async def test_a_real_client_loses_no_call_to_a_server_that_ends() -> None:
     home = server(service)
     address = home.bind("127.0.0.1:0")
     await home.start()
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with connected(address) as channel:
         call: Any = channel.unary_unary(WAIT)(b"late")
         await until(lambda: service.running == 1)
         stopping = asyncio.ensure_future(home.stop(5))
@@ -77,7 +77,7 @@ async def test_resting_clients_do_not_hold_up_the_end() -> None:
     address = home.bind("127.0.0.1:0")
     await home.start()
     mute = socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])))
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with connected(address) as channel:
         await channel.unary_unary(ECHO)(b"")
         await asyncio.wait_for(home.stop(10), 2)
     mute.close()
@@ -88,7 +88,7 @@ async def test_it_listens_on_what_it_is_told(listen: str) -> None:
     async with serving(Bytes(), listen=listen) as address:
         host, _, port = address.rpartition(":")
         assert host == listen.rpartition(":")[0]
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with connected(f"127.0.0.1:{port}") as channel:
             assert await channel.unary_unary(ECHO)(b"x", timeout=5) == b"x"
 
 
@@ -102,7 +102,7 @@ async def test_it_listens_on_ipv6_where_there_is_some() -> None:
     async with serving(service, listen="[::]:0") as address:
         port = address.rpartition(":")[2]
         for host in ("127.0.0.1", "[::1]"):
-            async with grpc.aio.insecure_channel(f"{host}:{port}") as channel:
+            async with connected(f"{host}:{port}") as channel:
                 assert await channel.unary_unary(ECHO)(b"x", timeout=5) == b"x"
         assert service.contexts[-1].peer().startswith("ipv6:[")
 
@@ -114,7 +114,7 @@ async def test_it_listens_on_a_socket_file_and_takes_it_away_again(tmp_path: Pat
     left.close()  # as a process leaves it that was killed
     service = Bytes()
     async with serving(service, listen=f"unix:{file}") as address:
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with connected(address) as channel:
             assert await channel.unary_unary(ECHO)(b"x", timeout=5) == b"x"
         assert service.contexts[0].peer() == "unix:"
         with pytest.raises(OSError, match="in use"):
