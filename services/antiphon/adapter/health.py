@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import TracebackType
 
 from antiphon.adapter.credentials import Credentials
 from antiphon.adapter.providers import Provider, Providers
@@ -36,20 +37,9 @@ class Observations:
         self._policy = policy
         self._seen: dict[str, Seen] = {}
 
-    @contextmanager
-    def watch(self, provider: Provider) -> Iterator[None]:
+    def watch(self, provider: Provider) -> AbstractContextManager[None]:
         """Remember how the call inside ends. A caller who leaves says nothing of the provider."""
-        began = time.monotonic()
-        try:
-            yield
-        except ServiceError as error:
-            known = error if error.code in PROVIDER_FAULTS and error.reason is not Reason.CREDENTIALS_MISSING else None
-            self._seen[provider.name] = Seen(at=time.time(), seconds=time.monotonic() - began, error=known)
-            raise
-        except BaseException:
-            raise
-        else:
-            self._seen[provider.name] = Seen(at=time.time(), seconds=time.monotonic() - began)
+        return _Watch(self._seen, provider.name)
 
     def components(self) -> Sequence[health_pb2.ComponentHealth]:
         """Each provider as a component "provider/<name>"."""
@@ -76,3 +66,28 @@ class Observations:
                 name, health_pb2.STATUS_UNCONFIGURED, f"not configured: {self._credentials.lacking(provider)}"
             )
         return component(name, health_pb2.STATUS_UNSPECIFIED, "configured; no call yet")
+
+
+class _Watch:
+    """One call to a provider."""
+
+    __slots__ = ("_began", "_name", "_seen")
+
+    def __init__(self, seen: dict[str, Seen], name: str) -> None:
+        self._seen = seen
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            known = None
+        elif isinstance(error, ServiceError):
+            told = error.code in PROVIDER_FAULTS and error.reason is not Reason.CREDENTIALS_MISSING
+            known = error if told else None
+        else:
+            return
+        self._seen[self._name] = Seen(at=time.time(), seconds=time.monotonic() - self._began, error=known)

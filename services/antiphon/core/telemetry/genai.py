@@ -10,79 +10,82 @@ import asyncio
 from collections.abc import Sequence
 from time import perf_counter
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, Span, SpanKind, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from antiphon.core.call import Call
 from antiphon.core.errors import ServiceError
 from antiphon.core.telemetry import names
+from antiphon.core.telemetry.histograms import Values
 from antiphon.core.telemetry.instruments import Instruments, installed
-from antiphon.core.telemetry.redaction import label, word
-from antiphon.core.telemetry.spans import FAILED
+from antiphon.core.telemetry.redaction import label, words
+from antiphon.core.telemetry.spans import FAILED, begin
 from antiphon.v1 import usage_pb2
 
-COUNTS: Final = {
-    "input_tokens": names.INPUT_TOKENS,
-    "output_tokens": names.OUTPUT_TOKENS,
-    "cache_read_tokens": names.CACHE_READ_TOKENS,
-    "cache_write_tokens": names.CACHE_WRITE_TOKENS,
-    "reasoning_tokens": names.REASONING_TOKENS,
-}
-"""Fields of Usage and their span attributes."""
-METERED: Final = {"input_tokens": "input", "output_tokens": "output"}
-"""Fields of Usage that are metrics, and their type there. Totals only: the conventions count each token once."""
+Count = Literal["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"]
+COUNTS: Final[tuple[tuple[Count, str, str | None], ...]] = (
+    ("input_tokens", names.INPUT_TOKENS, "input"),
+    ("output_tokens", names.OUTPUT_TOKENS, "output"),
+    ("cache_read_tokens", names.CACHE_READ_TOKENS, None),
+    ("cache_write_tokens", names.CACHE_WRITE_TOKENS, None),
+    ("reasoning_tokens", names.REASONING_TOKENS, None),
+)
+"""Fields of Usage, their span attributes, and their types in the metric, if they are in it.
 
-
-def operation(call: Call, name: str, *, provider: str, model: str, stream: bool = False) -> Operation:
-    """One call of a provider. `name` is the conventions' word: "chat", "embeddings", "text_completion".
-
-    `provider` is its name in this system and `model` the one asked for, in the provider's words.
-    """
-    return Operation(call, name, provider=provider, model=model, stream=stream)
+Totals only are metrics: the conventions count each token once.
+"""
 
 
 class Operation:
-    """A provider call being watched: a plain context manager that also works inside an async generator."""
+    """One call of a provider, watched: a plain context manager that also works inside an async generator.
+
+    `name` is the conventions' word: "chat", "embeddings", "text_completion". `provider` is its name in this system and
+    `model` the one asked for, in the provider's words.
+    """
 
     __slots__ = (
-        *("_began", "_context", "_dimensions", "_first", "_found", "_instruments", "_name", "_span"),
-        *("_stream", "_usage", "_whole", "call"),
+        *("_answered", "_began", "_cancelled", "_context", "_error", "_first", "_found", "_instruments", "_model"),
+        *("_name", "_provider", "_replayed", "_span", "_stream", "_synthetic", "_usage", "_whole", "call"),
     )
 
-    def __init__(self, call: Call, name: str, *, provider: str, model: str, stream: bool) -> None:
+    def __init__(self, call: Call, name: str, *, provider: str, model: str, stream: bool = False) -> None:
         self.call = call
         """The call whose trace is this span, from entry on: hand this one to whatever works for the operation."""
         self._instruments = installed()
-        self._span: Span = INVALID_SPAN
-        self._context: Context | None = None
         self._usage: usage_pb2.Usage | None = None
         self._whole = False
         self._stream = stream
         self._first: float | None = None
-        self._began = 0.0
-        self._found: dict[str, AttributeValue] = {}  # what the span will say of the answer, written once, at its end
         if self._instruments is None:
             return
-        model = word(model)
-        self._name = f"{name} {model}" if model else name
-        self._dimensions: dict[str, AttributeValue] = {
-            names.OPERATION: name,
-            names.PROVIDER: names.PROVIDERS.get(provider, provider),
-            names.REQUEST_MODEL: model,
-        }
+        self._span: Span = INVALID_SPAN
+        self._context: Context | None = None
+        self._found: dict[str, AttributeValue] = {}  # what the span will say of the answer, written once, at its end
+        self._name = name
+        self._provider = names.PROVIDERS.get(provider, provider)
+        self._model = words[model]
+        # What the metrics say of the answer beside that.
+        self._answered: str | None = None
+        self._error: str | None = None
+        self._replayed: bool | None = None
+        self._synthetic: bool | None = None
+        self._cancelled: bool | None = None
 
     def __enter__(self) -> Self:
         if self._instruments is not None:
-            parent = self.call.trace if self.call.trace is not None else Context()
-            asked = {**self._dimensions, names.REQUEST_STREAM: True} if self._stream else self._dimensions
-            self._span = self._instruments.tracer.start_span(
-                self._name, parent, SpanKind.CLIENT, asked, record_exception=False
-            )
-            self._context = set_span_in_context(self._span, parent)
-            self.call = self.call.within(self._context)
+            asked: dict[str, AttributeValue] = {
+                names.OPERATION: self._name,
+                names.PROVIDER: self._provider,
+                names.REQUEST_MODEL: self._model,
+            }
+            if self._stream:
+                asked[names.REQUEST_STREAM] = True
+            name = f"{self._name} {self._model}" if self._model else self._name
+            self._span, self.call = begin(self._instruments.tracer, name, self.call, SpanKind.CLIENT, asked)
+            self._context = self.call.trace
         self._began = perf_counter()
         return self
 
@@ -93,7 +96,7 @@ class Operation:
         self._first = perf_counter() - self._began
         if self._instruments is not None:
             self._found[names.FIRST_CHUNK] = self._first
-            self._instruments.first_chunk_seconds.record(self._first, self._dimensions, self._context)
+            self._instruments.first_chunk_seconds.of[self._dimensions()].record(self._first, self._context)
 
     def so_far(self, usage: usage_pb2.Usage) -> None:
         """What is known to have been used by now: recorded, as partial, if the call ends before `finished`."""
@@ -113,22 +116,22 @@ class Operation:
         if self._instruments is None:
             return
         if model:
-            self._found[names.RESPONSE_MODEL] = self._dimensions[names.RESPONSE_MODEL] = word(model)
+            self._found[names.RESPONSE_MODEL] = self._answered = words[model]
         if response_id:
             self._found[names.RESPONSE_ID] = label(response_id)
         if finish_reasons:
-            self._found[names.FINISH_REASONS] = tuple([word(reason) for reason in finish_reasons])
+            self._found[names.FINISH_REASONS] = tuple([words[reason] for reason in finish_reasons])
 
     def replayed(self, cassette: str) -> None:
         """The answer comes from a recording. Spans and metrics say so: nothing was paid for these tokens."""
         if self._instruments is not None:
-            self._found[names.REPLAYED] = self._dimensions[names.REPLAYED] = True
+            self._found[names.REPLAYED] = self._replayed = True
             self._found[names.CASSETTE] = label(cassette)
 
     def synthetic(self, word: str) -> None:
         """The answer is no provider's own: this fault or mock made or changed it. Spans and metrics say so."""
         if self._instruments is not None:
-            self._dimensions[names.SYNTHETIC] = True
+            self._synthetic = True
             self._found[names.SYNTHETIC] = label(word)
 
     def request_id(self, upstream: str) -> None:
@@ -145,15 +148,17 @@ class Operation:
         try:
             if error is not None:
                 self._conclude(error)
-            self._book(self._instruments)
-            self._instruments.genai_seconds.record(seconds, self._dimensions, self._context)
+            dimensions = self._dimensions()
+            if self._usage is not None:
+                self._book(self._instruments, self._usage, dimensions)
+            self._instruments.genai_seconds.of[dimensions].record(seconds, self._context)
         finally:
             self._span.set_attributes(self._found)
             self._span.end()
 
     def _conclude(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            self._found[names.CANCELLED] = self._dimensions[names.CANCELLED] = True
+            self._found[names.CANCELLED] = self._cancelled = True
             return
         reason = type(error).__qualname__
         if isinstance(error, ServiceError):
@@ -163,24 +168,30 @@ class Operation:
                 self.synthetic(synthetic)
             if self._usage is None and error.partial is not None and error.partial.HasField("usage"):
                 self._usage = error.partial.usage
-        self._found[names.ERROR_TYPE] = self._dimensions[names.ERROR_TYPE] = reason
+        self._found[names.ERROR_TYPE] = self._error = reason
         self._span.set_status(FAILED)
 
-    def _book(self, instruments: Instruments) -> None:
-        usage = self._usage
-        if usage is None:
-            return
-        dimensions = self._dimensions
+    def _dimensions(self) -> Values:
+        """In the order of `names.GENAI_DIMENSIONS`."""
+        return (
+            *(self._name, self._provider, self._model, self._answered),
+            *(self._replayed, self._synthetic, self._error, self._cancelled),
+        )
+
+    def _book(self, instruments: Instruments, usage: usage_pb2.Usage, dimensions: Values) -> None:
+        partial = None
         if usage.partial or not self._whole:
-            self._found[names.USAGE_PARTIAL] = True
-            dimensions = {**dimensions, names.USAGE_PARTIAL: True}
-        for field, value in usage.ListFields():
-            name = field.name
-            if name in COUNTS:
-                self._found[COUNTS[name]] = value
-                if name in METERED:
-                    instruments.tokens.record(value, {**dimensions, names.TOKEN_TYPE: METERED[name]}, self._context)
-            elif name == "costs":
-                for cost in value:
-                    if cost.meter == "total":
-                        self._found[names.COST] = label(cost.usd)
+            self._found[names.USAGE_PARTIAL] = partial = True
+        for field, name, kind in COUNTS:
+            if usage.HasField(field):
+                value: int = getattr(usage, field)
+                self._found[name] = value
+                if kind is not None:
+                    instruments.tokens.of[*dimensions, partial, kind].record(value, self._context)
+        for cost in usage.costs:
+            if cost.meter == "total":
+                self._found[names.COST] = label(cost.usd)
+
+
+operation = Operation
+"""As it reads after `with`."""

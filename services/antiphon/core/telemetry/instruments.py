@@ -13,7 +13,7 @@ from opentelemetry.metrics import Meter, MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from antiphon.core.telemetry import names
-from antiphon.core.telemetry.histograms import Histograms, Records
+from antiphon.core.telemetry.histograms import Histograms, Records, Theirs
 from antiphon.core.telemetry.spans import Starts
 
 SCOPE = "antiphon"
@@ -44,22 +44,38 @@ class Instruments:
         """The instruments of two providers. `spans` and `histograms` stand in for the providers' own."""
         meter = meters.get_meter(SCOPE)
 
-        def histogram(name: str, unit: str, what: str, bounds: tuple[float, ...]) -> Records:
+        def histogram(
+            name: str, unit: str, what: str, bounds: tuple[float, ...], dimensions: tuple[str, ...]
+        ) -> Records:
             if histograms is not None:
-                return histograms.add(name, unit=unit, description=what, bounds=bounds)
-            return meter.create_histogram(name, unit=unit, description=what, explicit_bucket_boundaries_advisory=bounds)
+                return histograms.add(name, unit=unit, description=what, bounds=bounds, dimensions=dimensions)
+            theirs = meter.create_histogram(
+                name, unit=unit, description=what, explicit_bucket_boundaries_advisory=bounds
+            )
+            return Theirs(theirs, dimensions)
 
         return cls(
             tracer=tracers.get_tracer(SCOPE) if spans is None else spans,
             meter=meter,
-            server_seconds=histogram(names.RPC_SERVER_DURATION, "s", "Duration of incoming calls.", names.RPC_SECONDS),
-            client_seconds=histogram(names.RPC_CLIENT_DURATION, "s", "Duration of outgoing calls.", names.RPC_SECONDS),
-            http_seconds=histogram(names.HTTP_SERVER_DURATION, "s", "Duration of HTTP requests.", names.RPC_SECONDS),
-            genai_seconds=histogram(names.GENAI_DURATION, "s", "Duration of provider calls.", names.GENAI_SECONDS),
-            first_chunk_seconds=histogram(
-                names.GENAI_FIRST_CHUNK, "s", "Time until a provider's first chunk.", names.FIRST_CHUNK_SECONDS
+            server_seconds=histogram(
+                names.RPC_SERVER_DURATION, "s", "Duration of incoming calls.", names.RPC_SECONDS, names.RPC_DIMENSIONS
             ),
-            tokens=histogram(names.GENAI_TOKENS, "{token}", "Tokens of one provider call.", names.TOKENS),
+            client_seconds=histogram(
+                names.RPC_CLIENT_DURATION, "s", "Duration of outgoing calls.", names.RPC_SECONDS, names.RPC_DIMENSIONS
+            ),
+            http_seconds=histogram(
+                names.HTTP_SERVER_DURATION, "s", "Duration of HTTP requests.", names.RPC_SECONDS, names.HTTP_DIMENSIONS
+            ),
+            genai_seconds=histogram(
+                names.GENAI_DURATION, "s", "Duration of provider calls.", names.GENAI_SECONDS, names.GENAI_DIMENSIONS
+            ),
+            first_chunk_seconds=histogram(
+                *(names.GENAI_FIRST_CHUNK, "s", "Time until a provider's first chunk."),
+                *(names.FIRST_CHUNK_SECONDS, names.GENAI_DIMENSIONS),
+            ),
+            tokens=histogram(
+                names.GENAI_TOKENS, "{token}", "Tokens of one provider call.", names.TOKENS, names.TOKEN_DIMENSIONS
+            ),
         )
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import orjson
 from opentelemetry.context import Context
-from opentelemetry.trace import get_current_span
 
 from antiphon.core.telemetry.redaction import redact
+from antiphon.core.telemetry.spans import RecordedSpan, span_in
 
 ACCESS: Final = logging.getLogger("antiphon.access")
 """The logger of these lines; its level is theirs."""
@@ -55,10 +55,13 @@ def tell(
     if handler.service:
         line["service"] = handler.service
     if trace is not None:
-        span = get_current_span(trace).get_span_context()
-        if span.is_valid:
-            line["trace_id"] = f"{span.trace_id:032x}"
-            line["span_id"] = f"{span.span_id:016x}"
+        span = span_in(trace)
+        if type(span) is RecordedSpan:
+            line["trace_id"] = span.trace.to_bytes(16, "big").hex()
+            line["span_id"] = span.number.to_bytes(8, "big").hex()
+        elif span is not None and (ids := span.get_span_context()).is_valid:
+            line["trace_id"] = f"{ids.trace_id:032x}"
+            line["span_id"] = f"{ids.span_id:016x}"
     handler.take(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
 
 

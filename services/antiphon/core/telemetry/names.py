@@ -77,6 +77,15 @@ PROVIDERS: Final[Mapping[str, str]] = {
 }
 """The conventions' word for a provider of ours, where it differs from our own."""
 
+# Dimensions of the metrics, in the order in which their values are given.
+RPC_DIMENSIONS: Final = (RPC_SYSTEM, RPC_METHOD, RPC_STATUS, ERROR_TYPE, SERVER_ADDRESS, SERVER_PORT)
+HTTP_DIMENSIONS: Final = (HTTP_METHOD, HTTP_ROUTE, URL_SCHEME, HTTP_STATUS, ERROR_TYPE)
+GENAI_DIMENSIONS: Final = (
+    *(OPERATION, PROVIDER, REQUEST_MODEL, RESPONSE_MODEL),
+    *(REPLAYED, SYNTHETIC, ERROR_TYPE, CANCELLED),
+)
+TOKEN_DIMENSIONS: Final = (*GENAI_DIMENSIONS, USAGE_PARTIAL, TOKEN_TYPE)
+
 # Histogram bounds. Those of the conventions end at 10 s (rpc) and 82 s (gen_ai); long answers take minutes, so all go
 # on to 640 s.
 RPC_SECONDS: Final = (

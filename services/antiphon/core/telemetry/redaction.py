@@ -11,6 +11,8 @@ import re
 from typing import Final
 from urllib.parse import quote
 
+from antiphon.core.telemetry.memo import Memo
+
 REDACTED: Final = "[redacted]"
 MIN_LENGTH: Final = 6
 """Shorter values are not looked for: they would redact ordinary words."""
@@ -29,12 +31,8 @@ _SHAPES: Final = re.compile(
     re.VERBOSE,
 )
 
-MOST_WORDS: Final = 4096
-"""Texts that are known to hold no secret."""
-
 _spellings: set[str] = set()
 _values: re.Pattern[str] | None = None
-_clean: set[str] = set()
 
 
 def register_secret(value: str) -> None:
@@ -43,8 +41,8 @@ def register_secret(value: str) -> None:
     if len(value) < MIN_LENGTH:
         return
     _spellings.update(_spelled(value))
-    _clean.clear()
     _values = re.compile("|".join(re.escape(text) for text in sorted(_spellings, key=len, reverse=True)))
+    words.clear()
 
 
 def _spelled(value: str) -> set[str]:
@@ -64,19 +62,16 @@ def redact(text: str) -> str:
 
 def label(text: str) -> str:
     """The text as a span may carry it: without secrets, and short."""
-    return redact(text)[:MAX_TEXT]
-
-
-def word(text: str) -> str:
-    """The same, for texts that come again, such as names of models: those found clean are not looked through again."""
-    if text in _clean:
-        return text
-    found = label(text)
-    if found == text and len(_clean) < MOST_WORDS:
-        _clean.add(text)
-    return found
+    if _values is not None:
+        text = _values.sub(REDACTED, text)
+    return _SHAPES.sub(_replacement, text)[:MAX_TEXT]
 
 
 def _replacement(match: re.Match[str]) -> str:
     scheme = match["scheme"]
     return f"{scheme} {REDACTED}" if scheme else REDACTED
+
+
+words: Final[Memo[str, str]] = Memo(label, worth=str.__eq__)
+"""The same by text, for texts that come again, such as names of models: those found clean are not looked through again.
+"""

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from types import TracebackType
 from typing import Final
 
 from google.protobuf.message import Message
-from opentelemetry.context import Context as TraceContext
 from opentelemetry.propagate import extract, get_global_textmap
-from opentelemetry.trace import Span, SpanKind, set_span_in_context
+from opentelemetry.trace import Span, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from antiphon.core.call import CURRENT, Call
@@ -26,7 +26,7 @@ from antiphon.core.http2.reply import AbortError
 from antiphon.core.telemetry import names
 from antiphon.core.telemetry.instruments import Instruments, installed
 from antiphon.core.telemetry.lines import tell
-from antiphon.core.telemetry.spans import FAILED
+from antiphon.core.telemetry.spans import FAILED, NO_TRACE, begin
 
 SERVER_FAULTS: Final = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -67,6 +67,9 @@ class Outcome:
 OK: Final = Outcome(status="OK")
 
 
+PEER: Final = (names.SERVER_ADDRESS, names.SERVER_PORT)
+
+
 class Telemetry:
     """A layer that watches every RPC. Goes first, so that it also sees what the other layers refuse."""
 
@@ -84,7 +87,7 @@ class Telemetry:
                 if key in self._carried and isinstance(value, str)
             }
         if carrier:
-            call = call.within(extract(carrier, TraceContext()))
+            call = call.within(extract(carrier, NO_TRACE))
         return _Received(method.removeprefix("/"), call, context).ended
 
 
@@ -100,7 +103,8 @@ class _Received:
         self._span: Span | None = None
         self._began = perf_counter()
         if self._instruments is not None:
-            self._span, call = _begin(self._instruments, SpanKind.SERVER, method, call, {})
+            asked: dict[str, AttributeValue] = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: method}
+            self._span, call = begin(self._instruments.tracer, method, call, SpanKind.SERVER, asked)
         self._call = call
         CURRENT.set(call)
 
@@ -111,12 +115,9 @@ class _Received:
         caller = CURRENT.get().caller  # known only after the layers within
         if self._instruments is not None and self._span is not None:
             try:
-                found = {
-                    names.RPC_SYSTEM: "grpc",
-                    names.RPC_METHOD: self._method,
-                    **_end(self._span, outcome, failed=outcome.status in SERVER_FAULTS, caller=caller),
-                }
-                self._instruments.server_seconds.record(seconds, found, self._call.trace)
+                error_type = _end(self._span, outcome, failed=outcome.status in SERVER_FAULTS, caller=caller)
+                series = self._instruments.server_seconds.of["grpc", self._method, outcome.status, error_type]
+                series.record(seconds, self._call.trace)
             finally:
                 self._span.end()
         line = {"method": self._method, "status": outcome.status, "ms": round(seconds * 1e3, 2), "caller": caller}
@@ -138,18 +139,20 @@ def client_call(call: Call, method: str, address: str) -> AbstractContextManager
 class _Sent:
     """One RPC of ours, on the client's side."""
 
-    __slots__ = ("_began", "_call", "_dimensions", "_instruments", "_method", "_span")
+    __slots__ = ("_began", "_call", "_instruments", "_method", "_peer", "_span")
 
     def __init__(self, instruments: Instruments, call: Call, method: str, address: str) -> None:
         self._instruments = instruments
         self._call = call
         self._method = method
-        self._dimensions = _peer(address)
+        self._peer = _peer(address)
         self._span: Span | None = None
         self._began = perf_counter()
 
     def __enter__(self) -> Call:
-        self._span, self._call = _begin(self._instruments, SpanKind.CLIENT, self._method, self._call, self._dimensions)
+        asked: dict[str, AttributeValue] = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: self._method}
+        asked.update(zip(PEER, self._peer, strict=False))
+        self._span, self._call = begin(self._instruments.tracer, self._method, self._call, SpanKind.CLIENT, asked)
         return self._call
 
     def __exit__(
@@ -161,33 +164,19 @@ class _Sent:
         try:
             outcome = Outcome.of(error, self._call)
             failed = outcome.status != OK.status and not outcome.cancelled
-            found = {
-                names.RPC_SYSTEM: "grpc",
-                names.RPC_METHOD: self._method,
-                **_end(self._span, outcome, failed=failed),
-                **self._dimensions,
-            }
-            self._instruments.client_seconds.record(seconds, found, self._call.trace)
+            error_type = _end(self._span, outcome, failed=failed)
+            series = self._instruments.client_seconds.of["grpc", self._method, outcome.status, error_type, *self._peer]
+            series.record(seconds, self._call.trace)
         finally:
             self._span.end()
 
 
-def _begin(
-    instruments: Instruments, kind: SpanKind, method: str, call: Call, more: dict[str, AttributeValue]
-) -> tuple[Span, Call]:
-    parent = call.trace if call.trace is not None else TraceContext()
-    attributes = {names.RPC_SYSTEM: "grpc", names.RPC_METHOD: method, **more}
-    span = instruments.tracer.start_span(method, parent, kind, attributes, record_exception=False)
-    return span, call.within(set_span_in_context(span, parent))
-
-
-def _end(span: Span, outcome: Outcome, *, failed: bool, caller: str = "") -> dict[str, AttributeValue]:
-    """Write the outcome into the span; what of it is a dimension of the metric."""
-    found: dict[str, AttributeValue] = {names.RPC_STATUS: outcome.status}
+def _end(span: Span, outcome: Outcome, *, failed: bool, caller: str = "") -> str | None:
+    """Write the outcome into the span; the type of the error, for the metric."""
+    written: dict[str, AttributeValue] = {names.RPC_STATUS: outcome.status}
     if failed:
-        found[names.ERROR_TYPE] = outcome.status
+        written[names.ERROR_TYPE] = outcome.status
         span.set_status(FAILED)
-    written = dict(found)
     if caller:
         written[names.CALLER] = caller
     if outcome.reason:
@@ -195,11 +184,13 @@ def _end(span: Span, outcome: Outcome, *, failed: bool, caller: str = "") -> dic
     if outcome.cancelled:
         written[names.CANCELLED] = True
     span.set_attributes(written)
-    return found
+    return outcome.status if failed else None
 
 
-def _peer(address: str) -> dict[str, AttributeValue]:
+@lru_cache(maxsize=256)
+def _peer(address: str) -> tuple[str] | tuple[str, int]:
+    """Values of PEER."""
     host, _, port = address.rpartition(":")
     if address.startswith("unix:") or not port.isdecimal():
-        return {names.SERVER_ADDRESS: address.removeprefix("unix:")}
-    return {names.SERVER_ADDRESS: host.strip("[]"), names.SERVER_PORT: int(port)}
+        return (address.removeprefix("unix:"),)
+    return host.strip("[]"), int(port)

@@ -17,14 +17,13 @@ from importlib import metadata
 from socket import gethostname
 
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, Tracer, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from antiphon.core.telemetry.export import Batches, exporter
 from antiphon.core.telemetry.histograms import Histograms
 from antiphon.core.telemetry.instruments import SCOPE, Instruments, install
 from antiphon.core.telemetry.spans import Spans
@@ -83,9 +82,9 @@ def configure(
     closes: list[Callable[[], object]] = []
     if otlp_endpoint:
         endpoint = otlp_endpoint if "://" in otlp_endpoint else f"http://{otlp_endpoint}"
-        span_exporter = OTLPSpanExporter(endpoint=endpoint)
+        span_exporter = exporter(endpoint)
         metric_exporter = OTLPMetricExporter(endpoint=endpoint)
-        processors.append(BatchSpanProcessor(span_exporter))
+        processors.append(Batches(span_exporter))
         readers.append(PeriodicExportingMetricReader(metric_exporter, export_interval_millis=metric_seconds * 1000))
         closes += [span_exporter.shutdown, metric_exporter.shutdown]
     if not processors and not readers:

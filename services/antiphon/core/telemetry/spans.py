@@ -8,6 +8,7 @@ read. Ids, sampling, trace state and limits are the SDK's and follow its OTEL_* 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from random import getrandbits
 from time import time_ns
 from typing import Final, Protocol
 
@@ -16,9 +17,11 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
+    INVALID_SPAN,
     NonRecordingSpan,
     Span,
     SpanContext,
@@ -28,14 +31,41 @@ from opentelemetry.trace import (
     TraceFlags,
     TraceState,
     get_current_span,
+    set_span_in_context,
 )
 from opentelemetry.util.types import Attributes, AttributeValue
+
+from antiphon.core.call import Call
 
 FAILED: Final = Status(StatusCode.ERROR)
 """The status of what failed. Without words: providers quote prompts in theirs."""
 
 FLAGS: Final = tuple(TraceFlags(bits) for bits in range(4))
 """Trace flags by their bits: sampled and random."""
+
+UNSET: Final = Status(StatusCode.UNSET)
+"""The status of what did not fail."""
+
+NO_TRACE: Final = Context()
+"""The context of what has no parent."""
+(_KEY,) = set_span_in_context(INVALID_SPAN, Context())
+
+
+def span_in(context: Context) -> Span | None:
+    """The span of a context. OpenTelemetry's own way looks at the type, through an ABC, each time."""
+    found = context.get(_KEY)
+    if type(found) is RecordedSpan or found is None:
+        return found
+    return get_current_span(context)
+
+
+def begin(
+    starts: Starts, name: str, call: Call, kind: SpanKind, attributes: dict[str, AttributeValue]
+) -> tuple[Span, Call]:
+    """Begin a span under that of `call`; the call to go on with has it for its trace, and all else that was there."""
+    parent = call.trace
+    span = starts.start_span(name, NO_TRACE if parent is None else parent, kind, attributes, record_exception=False)
+    return span, call.within(Context({_KEY: span} if parent is None else {**parent, _KEY: span}))
 
 
 class Starts(Protocol):
@@ -54,34 +84,59 @@ class Starts(Protocol):
 
 
 class RecordedSpan(ReadableSpan, Span):
-    """A span for one writer, who gives texts, numbers, booleans and tuples of them. Read it only when it has ended."""
+    """A span for one writer, who gives texts, numbers, booleans and tuples of them. Read it only when it has ended.
+
+    `trace` and `number` are its ids, `above` the span it is part of, and `source` what began it.
+    """
+
+    _end_time: int | None = None
+    _status = UNSET
+    _events: tuple[Event, ...] = ()
 
     def __init__(
         self,
         name: str,
-        own: SpanContext,
-        parent: SpanContext | None,
         kind: SpanKind,
         attributes: dict[str, AttributeValue],
-        spans: Spans,
+        above: Span | None,
+        source: Spans,
+        trace: int,
+        number: int,
+        flags: int,
+        state: TraceState | None,
     ) -> None:
-        super().__init__(
-            name,
-            own,
-            parent,
-            spans.resource,
-            attributes,
-            kind=kind,
-            start_time=time_ns(),
-            instrumentation_scope=spans.scope,
-        )
-        self._own = own
-        self._written = attributes
-        self._spans = spans
+        # Not that of ReadableSpan: the rest of what it writes is the same for all, and stands in the class.
+        self._name = name
+        self._kind = kind
+        self._attributes = self._written = attributes
+        self._start_time = time_ns()
+        self.above = above
+        self.source = source
+        self.trace = trace
+        self.number = number
+        self.flags = flags
+        self.state = state
+
+    # What is read only where others than ours do; the SDK writes it in every span.
+    @property
+    def _context(self) -> SpanContext:  # type: ignore[override]
+        return SpanContext(self.trace, self.number, False, FLAGS[self.flags], self.state)
+
+    @property
+    def _parent(self) -> SpanContext | None:  # type: ignore[override]
+        return None if self.above is None else self.above.get_span_context()
+
+    @property
+    def _resource(self) -> Resource:  # type: ignore[override]
+        return self.source.resource
+
+    @property
+    def _instrumentation_scope(self) -> InstrumentationScope:  # type: ignore[override]
+        return self.source.scope
 
     def get_span_context(self) -> SpanContext:
         """Its ids."""
-        return self._own
+        return self._context
 
     def is_recording(self) -> bool:
         """Until it ends."""
@@ -125,28 +180,39 @@ class RecordedSpan(ReadableSpan, Span):
         """End it and hand it on; only the first time counts."""
         if self._end_time is None:
             self._end_time = time_ns() if end_time is None else end_time
-            self._spans.ended(self)
+            source = self.source
+            if source.longest is not None or (source.most is not None and len(self._written) > source.most):
+                self._attributes = BoundedAttributes(source.most, self._written, max_value_len=source.longest)
+            for take in source.takes:
+                take(self)
 
-    def cut(self, most: int | None, longest: int | None) -> None:
-        """Keep to limits on the number of attributes and their length."""
-        self._attributes = BoundedAttributes(most, self._written, max_value_len=longest)
+
+# What a later SDK's spans hold beside these.
+for _name, _value in vars(ReadableSpan("")).items():
+    if not hasattr(RecordedSpan, _name):
+        setattr(RecordedSpan, _name, _value)
 
 
 class Spans:
-    """Begins spans for the processors of a provider. `resource` and `scope` are those of every span."""
+    """Begins spans for the processors of a provider.
+
+    `resource` and `scope` are those of every span, `most` and `longest` the limits of its attributes, and `takes` are
+    those who take it when it has ended.
+    """
 
     def __init__(self, provider: TracerProvider, processors: Sequence[SpanProcessor], *, scope: str) -> None:
         self.resource: Resource = provider.resource
         self.scope = InstrumentationScope(scope, "", "", None)
         self._sampler = provider.sampler
         self._ids = provider.id_generator
-        self._random = TraceFlags.RANDOM_TRACE_ID if self._ids.is_trace_id_random() else 0
-        self._processors = tuple(processors)
+        self._bits = getrandbits if type(self._ids) is RandomIdGenerator else _no_bits
+        self._fresh = TraceFlags.SAMPLED | (TraceFlags.RANDOM_TRACE_ID if self._ids.is_trace_id_random() else 0)
+        self.takes = tuple(processor.on_end for processor in processors)
         # Most processors don't care about beginnings, the one for production among them.
         self._beginners = tuple(one for one in processors if not isinstance(one, BatchSpanProcessor))
         limits = SpanLimits()
-        self._most = limits.max_span_attributes
-        self._longest = limits.max_span_attribute_length
+        self.most = limits.max_span_attributes
+        self.longest = limits.max_span_attribute_length
 
     def start_span(
         self,
@@ -161,31 +227,26 @@ class Spans:
 
         `attributes` are copied. What goes wrong is never written down by itself, whatever `record_exception` says.
         """
-        parent: SpanContext | None = get_current_span(context).get_span_context()
-        if parent is not None and parent.is_valid:
+        above: Span | None = get_current_span() if context is None else span_in(context)
+        if type(above) is RecordedSpan:
+            trace, flags, state = above.trace, above.flags, above.state
+        elif above is not None and (parent := above.get_span_context()).is_valid:
             trace, flags, state = parent.trace_id, int(parent.trace_flags) & 3, parent.trace_state
         else:
-            parent, state = None, None
-            trace, flags = self._ids.generate_trace_id(), TraceFlags.SAMPLED | self._random
+            above, state, flags = None, None, self._fresh
+            trace = self._bits(128) or self._ids.generate_trace_id()
         written = dict(attributes) if attributes else {}
         if self._sampler is DEFAULT_ON:  # as its parent was, and all that have none
-            recorded = bool(flags & TraceFlags.SAMPLED)
+            recorded = flags & TraceFlags.SAMPLED
         else:
             recorded, flags, state = self._sampled(context, trace, name, kind, written, flags)
-        own = SpanContext(trace, self._ids.generate_span_id(), False, FLAGS[flags], state)
+        number = self._bits(64) or self._ids.generate_span_id()
         if not recorded:
-            return NonRecordingSpan(own)
-        span = RecordedSpan(name, own, parent, kind, written, self)
+            return NonRecordingSpan(SpanContext(trace, number, False, FLAGS[flags], state))
+        span = RecordedSpan(name, kind, written, above, self, trace, number, flags, state)
         for processor in self._beginners:
             processor.on_start(span, context)  # type: ignore[arg-type]  # the SDK's annotation is its own class
         return span
-
-    def ended(self, span: RecordedSpan) -> None:
-        """Hand a span to the processors."""
-        if self._longest is not None or (self._most is not None and len(span._written) > self._most):
-            span.cut(self._most, self._longest)
-        for processor in self._processors:
-            processor.on_end(span)
 
     def _sampled(
         self,
@@ -195,7 +256,7 @@ class Spans:
         kind: SpanKind,
         written: dict[str, AttributeValue],
         flags: int,
-    ) -> tuple[bool, int, TraceState | None]:
+    ) -> tuple[int, int, TraceState | None]:
         """What the sampler says: whether to record, the trace flags, and the trace state."""
         result = self._sampler.should_sample(context, trace, name, kind, written, ())
         recorded = result.decision is not Decision.DROP
@@ -203,3 +264,8 @@ class Spans:
             written.update(result.attributes)  # those of the span itself, and the sampler's
         sampled = TraceFlags.SAMPLED if result.decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT
         return recorded, sampled | (flags & TraceFlags.RANDOM_TRACE_ID), result.trace_state
+
+
+def _no_bits(count: int) -> int:
+    """Leaves it to the generator of ids, which is somebody's own."""
+    return 0

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from time import perf_counter
 
-from opentelemetry.context import Context
 from opentelemetry.propagate import extract
-from opentelemetry.trace import Span, SpanKind, set_span_in_context
+from opentelemetry.trace import Span, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from antiphon.core.call import CURRENT, Call
@@ -15,7 +14,7 @@ from antiphon.core.telemetry import names
 from antiphon.core.telemetry.instruments import installed
 from antiphon.core.telemetry.lines import tell
 from antiphon.core.telemetry.rpc import Outcome
-from antiphon.core.telemetry.spans import FAILED
+from antiphon.core.telemetry.spans import FAILED, NO_TRACE, begin
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -31,13 +30,14 @@ class Watch:
         self._began = perf_counter()
         self._ended = False
         if "traceparent" in headers:
-            call = call.within(extract(headers, Context()))
+            call = call.within(extract(headers, NO_TRACE))
         if self._instruments is not None:
-            parent = call.trace if call.trace is not None else Context()
-            self._span = self._instruments.tracer.start_span(
-                f"{self._method} {route}", parent, SpanKind.SERVER, self._dimensions(), record_exception=False
-            )
-            call = call.within(set_span_in_context(self._span, parent))
+            asked: dict[str, AttributeValue] = {
+                names.HTTP_METHOD: self._method,
+                names.HTTP_ROUTE: route,
+                names.URL_SCHEME: "http",
+            }
+            self._span, call = begin(self._instruments.tracer, f"{self._method} {route}", call, SpanKind.SERVER, asked)
         self.call = call
         """The call whose trace is this span."""
         CURRENT.set(call)
@@ -49,13 +49,13 @@ class Watch:
         self._ended = True
         seconds = perf_counter() - self._began
         if self._span is not None and self._instruments is not None:
-            found = self._dimensions()
+            written: dict[str, AttributeValue] = {}
+            error_type = None
             if status:
-                found[names.HTTP_STATUS] = status
+                written[names.HTTP_STATUS] = status
             if status >= 500 or (outcome.status != "OK" and status == 200 and not outcome.cancelled):
-                found[names.ERROR_TYPE] = outcome.reason or outcome.status
+                written[names.ERROR_TYPE] = error_type = outcome.reason or outcome.status
                 self._span.set_status(FAILED)
-            written = dict(found)
             if caller:
                 written[names.CALLER] = caller
             if outcome.reason:
@@ -63,7 +63,8 @@ class Watch:
             if outcome.cancelled:
                 written[names.CANCELLED] = True
             self._span.set_attributes(written)
-            self._instruments.http_seconds.record(seconds, found, self.call.trace)
+            series = self._instruments.http_seconds.of[self._method, self._route, "http", status or None, error_type]
+            series.record(seconds, self.call.trace)
             self._span.end()
         line = {
             "method": self._method,
@@ -76,6 +77,3 @@ class Watch:
         if outcome.reason:
             line["reason"] = outcome.reason
         tell("http", line, self.call.trace, free={"request_id": request_id})
-
-    def _dimensions(self) -> dict[str, AttributeValue]:
-        return {names.HTTP_METHOD: self._method, names.HTTP_ROUTE: self._route, names.URL_SCHEME: "http"}
