@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, cast
 
 import httptools
@@ -16,9 +15,17 @@ HIGH_WATER: Final = 256 * 1024
 MAX_HEAD: Final = 128 * 1024
 """Bytes of headers and trailers together, and of a head that is not yet whole."""
 
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+"""Headers that say where a body ends."""
+_FRAMING_SIZES: Final = frozenset(map(len, _FRAMING))
+
 
 class Connection(asyncio.Protocol):
-    """Sends one request at a time and gives its answer. Usable again while `reusable`."""
+    """Sends one request at a time and gives its answer. Usable again while `reusable`.
+
+    An answer is read by `ready`, which gives what has come, and `more`, which waits for more of it, until `ended`.
+    Both wake once a read of the socket, however many pieces that holds.
+    """
 
     def __init__(self, done: Callable[[Connection], None]) -> None:
         self._done = done
@@ -29,14 +36,15 @@ class Connection(asyncio.Protocol):
         self._framed = self._in_body = self._keep_alive = False
         self._head: asyncio.Future[None] | None = None
         self._news: asyncio.Future[None] | None = None
-        self._body: deque[bytes] = deque()
+        self._body: list[bytes] = []
+        self.on_body = self._body.append  # called by the parser for each piece of the body
         self._held = 0
         self._paused = False
-        self._complete = True
+        self.ended = True
         self._failure: httpx.TransportError | None = None
         self._head_size = 0
         self.idle_since = 0.0
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.raw_headers: list[tuple[bytes, bytes]] = []
         self.trailers: list[tuple[str, str]] = []
         self.reason = b""
         self.status = 0
@@ -46,50 +54,73 @@ class Connection(asyncio.Protocol):
     def reusable(self) -> bool:
         """Whether another request may be sent, as far as is known."""
         transport = self._transport
-        usable = transport is not None and not transport.is_closing()
-        return usable and self._complete and self._parser is None
+        return transport is not None and self.ended and self._parser is None and not transport.is_closing()
 
     def rested(self) -> bool:
         """Whether another request may be sent, and the server has not closed the connection since the event loop last
         looked: a request sent then would have no sure outcome."""
         return self.reusable and not self._poll.poll(0)
 
-    async def send(self, data: bytes) -> None:
-        """Send a request and wait for the head of its answer. Raises httpx.TransportError."""
+    def send(self, data: bytes) -> asyncio.Future[None]:
+        """Send a request; the future ends with the head of its answer. Raises httpx.TransportError, as it does."""
         transport = self._transport
         if transport is None:
             raise self._failure or httpx.ReadError("the connection is closed")
         self._parser = httptools.HttpResponseParser(self)
-        self._framed = self._in_body = self._keep_alive = self._complete = False
-        self._head_size = 0
-        self.headers, self.trailers, self.reason = [], [], b""
-        self._head = self._loop.create_future()
+        self._framed = self._in_body = self._keep_alive = self.ended = False
+        self._head_size = self._held = 0
+        self.raw_headers, self.trailers, self.reason = [], [], b""
+        self._head = head = self._loop.create_future()
         transport.write(data)
-        await self._head
+        return head
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the answer, their names in lower case; values of one name are joined."""
+        raw = self.raw_headers
+        try:
+            pairs = [(name.lower().decode(), value.decode()) for name, value in raw]
+        except UnicodeDecodeError:
+            pairs = [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+        headers = dict(pairs)
+        if len(headers) != len(raw):
+            headers = {name: ", ".join(value for key, value in pairs if key == name) for name in headers}
+        return headers
+
+    def ready(self) -> bytes:
+        """What has come of the body since the last time; empty where nothing has. Raises httpx.TransportError."""
+        body = self._body
+        if not body:
+            if self._failure is not None:
+                raise self._failure
+            return b""
+        data = body[0] if len(body) == 1 else b"".join(body)
+        body.clear()
+        self._held = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    def more(self) -> asyncio.Future[None]:
+        """Ends when more of the body has come, or its end. For one reader, after `ready` gave nothing."""
+        self._news = news = self._loop.create_future()
+        return news
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes; what has come together is given together. Raises httpx.TransportError."""
         while True:
-            if self._body:
-                data = self._body.popleft() if len(self._body) == 1 else b"".join(self._body)
-                self._body.clear()
-                self._held = 0
-                if self._paused and self._transport is not None:
-                    self._paused = False
-                    self._transport.resume_reading()
+            if data := self.ready():
                 yield data
-            elif self._failure is not None:
-                raise self._failure
-            elif self._complete:
+            elif self.ended:
                 return
             else:
-                self._news = self._loop.create_future()
-                await self._news
+                await self.more()
 
     def release(self) -> None:
         """Give the connection back: to be used again after a whole answer, else closed at once."""
         parser, self._parser = self._parser, None
-        whole = self._complete and self._failure is None and not self._body
+        whole = self.ended and self._failure is None and not self._body
         if whole and parser is not None and self._keep_alive:
             self._done(self)
         else:
@@ -120,21 +151,30 @@ class Connection(asyncio.Protocol):
             self._fail(httpx.RemoteProtocolError(f"the answer is not HTTP: {error}"))
         if not self._in_body:
             self._grow_head(len(data))
+            return
+        if self._news is not None and (self._body or self.ended):
+            self._tell()
+        if self._body and not self.ended:
+            self._held += len(data)
+            if self._held > HIGH_WATER and not self._paused and self._transport is not None:
+                self._paused = True
+                self._transport.pause_reading()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The end: of an answer without a length, or of hope."""
         self._transport = None
-        if self._complete or self._failure is not None:
+        if self.ended or self._failure is not None:
             return
         if error is None and self._in_body and not self._framed:
-            self._finish()
+            self.ended = True
+            self._tell()
         elif error is None:
             where = "in the middle of its answer" if self._head is None else "without an answer"
             self._fail(httpx.RemoteProtocolError(f"the server closed the connection {where}"))
         else:
             self._fail(httpx.ReadError(str(error) or type(error).__name__))
 
-    # What the parser calls.
+    # What the parser calls, beside `on_body`.
 
     def on_status(self, reason: bytes) -> None:
         """Part of the reason phrase."""
@@ -142,51 +182,41 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, or one trailer."""
-        self._grow_head(len(name) + len(value))
+        self._head_size += len(name) + len(value)
+        if self._head_size > MAX_HEAD:
+            self._grow_head(0)
         if self._in_body:
             self.trailers.append((name.decode("latin-1"), value.decode("latin-1")))
             return
-        self.headers.append((name, value))
-        if name.lower() in (b"content-length", b"transfer-encoding"):
+        self.raw_headers.append((name, value))
+        if len(name) in _FRAMING_SIZES and name.lower() in _FRAMING:
             self._framed = True
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self.status = self._parser.get_status_code()
+        parser = self._parser
+        self.status = parser.get_status_code()
         if self.status < 200:
             return
-        self.http_version = b"HTTP/" + self._parser.get_http_version().encode()
+        self.http_version = b"HTTP/" + parser.get_http_version().encode()
         self._in_body = True
         self._framed = self._framed or self.status in (204, 304)
-        self._keep_alive = self._framed and self._parser.should_keep_alive()
+        self._keep_alive = self._framed and parser.should_keep_alive()
         head, self._head = self._head, None
         if head is not None and not head.done():
             head.set_result(None)
 
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
-        self._body.append(data)
-        self._held += len(data)
-        if self._held > HIGH_WATER and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
-        self._tell()
-
     def on_message_complete(self) -> None:
         """The answer is whole, or was only one that says to wait (1xx)."""
         if self.status < 200:
-            self.headers, self.reason, self._framed = [], b"", False
+            self.raw_headers, self.reason, self._framed = [], b"", False
         else:
-            self._finish()
+            self.ended = True
 
     def _grow_head(self, size: int) -> None:
         self._head_size += size
         if self._head_size > MAX_HEAD and self._failure is None:
             self._fail(httpx.RemoteProtocolError(f"the head of the answer is larger than {MAX_HEAD} bytes"))
-
-    def _finish(self) -> None:
-        self._complete = True
-        self._tell()
 
     def _fail(self, error: httpx.TransportError) -> None:
         self._failure = error

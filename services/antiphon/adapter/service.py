@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 
-from antiphon.adapter.addresses import url_of
 from antiphon.adapter.catalog import Catalog
 from antiphon.adapter.credentials import Credentials
 from antiphon.adapter.health import Observations
 from antiphon.adapter.providers import Provider, Providers
-from antiphon.adapter.recording import KEYLESS, RecordingPolicy
-from antiphon.adapter.upstream import OpenReply, Target, Upstream
+from antiphon.adapter.recording import RecordingPolicy
+from antiphon.adapter.replies import OpenReply
+from antiphon.adapter.targets import Targets
+from antiphon.adapter.upstream import Target, Upstream
 from antiphon.adapter.wires import chat_wire, embeddings_wire
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
@@ -48,6 +49,7 @@ class ProviderAdapter:
         self._embeddings: dict[str, EmbeddingsWire] = {}
         self._observed = Observations(providers, credentials, policy)
         self._also_health = also_health
+        self._targets = Targets(credentials, policy)
         self._catalog = Catalog(providers, upstream, target=self._target, configured=self._configured)
 
     async def chat(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.Completion:
@@ -223,14 +225,7 @@ class ProviderAdapter:
         return self._credentials.configured(provider)
 
     def _target(self, provider: Provider, own: str, wired: HttpCall, call: Call) -> Target:
-        required = self._policy.mode_of(call) not in KEYLESS
-        return Target(
-            provider=provider.name,
-            url=url_of(provider, wired.path, own, self._credentials.values),
-            headers=self._credentials.headers(provider, required=required),
-            recording=self._policy.options(call, provider.name),
-            sign=self._credentials.signer(provider),
-        )
+        return self._targets.of(provider, own, wired, call)
 
 
 def _comes_first(provider: Provider, credentials: Credentials) -> bool:
@@ -239,14 +234,12 @@ def _comes_first(provider: Provider, credentials: Credentials) -> bool:
 
 
 async def _decoded(reply: OpenReply, decoder: StreamDecoder) -> Events:
-    async with aclosing(reply.chunks()) as chunks:
-        async for chunk in chunks:
-            rest = chunk
-            # A decoder gives the events before an error first: asking again tells of the error at once.
-            while events := decoder.feed(rest):
-                for event in together(events):
-                    yield event
-                rest = b""
+    while chunk := await reply.next():
+        # A decoder gives the events before an error first: asking again tells of the error at once.
+        while events := decoder.feed(chunk):
+            for event in together(events):
+                yield event
+            chunk = b""
     for event in decoder.close():
         yield event
 

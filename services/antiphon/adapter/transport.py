@@ -2,7 +2,7 @@
 
 httpx's own transport costs more than everything else of a call together, and more with every open connection, for it
 looks at all of them (measured in `bench`). The seam stays httpx's, so recording fits between and any other httpx
-transport can stand here. HTTP/1.1 alone: providers serve it all, and a connection a call is what streams want.
+transport can stand here; `ask` is a narrower one, for who has written the whole request itself. HTTP/1.1 alone: providers serve it all, and a connection a call is what streams want.
 """
 
 from __future__ import annotations
@@ -38,17 +38,33 @@ class PooledTransport(httpx.AsyncBaseTransport):
         """Send a request. Raises httpx.ConnectError, ConnectTimeout, ReadError, RemoteProtocolError and the like."""
         if request.method == "HEAD":
             raise httpx.LocalProtocolError("HEAD is not spoken here: no provider needs it")
-        origin = _origin(request.url)
         message = _message(request, await request.aread())
-        connection = self._kept(origin) or await self._connected(origin, request)
+        limits = request.extensions.get("timeout") or {}
+        try:
+            connection = await self.ask(
+                origin_of(request.url), message, connect=limits.get("connect", CONNECT_SECONDS)
+            )
+        except httpx.TransportError as error:
+            error.request = request
+            raise
+        return self.response(connection, request)
+
+    async def ask(self, origin: Origin, message: bytes, *, connect: float) -> Connection:
+        """Send a whole request, head and body, and wait for the head of its answer: what `handle_async_request` does,
+        without the objects. The connection is to be released. `connect` is in seconds. Raises httpx.TransportError."""
+        connection = self._kept(origin) or await self._connected(origin, connect)
         try:
             await connection.send(message)
         except BaseException:
             connection.close()
             raise
+        return connection
+
+    def response(self, connection: Connection, request: httpx.Request | None = None) -> httpx.Response:
+        """The answer of a connection as httpx knows it; closing it releases the connection."""
         return httpx.Response(
             connection.status,
-            headers=connection.headers,
+            headers=connection.raw_headers,
             stream=_Body(connection),
             extensions={
                 "http_version": connection.http_version,
@@ -76,20 +92,19 @@ class PooledTransport(httpx.AsyncBaseTransport):
             connection.close()
         return None
 
-    async def _connected(self, origin: Origin, request: httpx.Request) -> Connection:
+    async def _connected(self, origin: Origin, seconds: float) -> Connection:
         scheme, host, port = origin
         loop = asyncio.get_running_loop()
-        limits = request.extensions.get("timeout") or {}
         context = self._context() if scheme == b"https" else None
         try:
-            async with asyncio.timeout(limits.get("connect", CONNECT_SECONDS)):
+            async with asyncio.timeout(seconds):
                 _, connection = await loop.create_connection(
                     lambda: Connection(lambda each: self._keep(origin, each)), host, port, ssl=context
                 )
         except TimeoutError as error:
-            raise httpx.ConnectTimeout(f"no connection to {host}:{port} in time", request=request) from error
+            raise httpx.ConnectTimeout(f"no connection to {host}:{port} in time") from error
         except OSError as error:  # ssl.SSLError is one too
-            raise httpx.ConnectError(str(error) or type(error).__name__, request=request) from error
+            raise httpx.ConnectError(str(error) or type(error).__name__) from error
         return connection
 
     def _keep(self, origin: Origin, connection: Connection) -> None:
@@ -123,7 +138,8 @@ class _Body(httpx.AsyncByteStream):
             connection.release()
 
 
-def _origin(url: httpx.URL) -> Origin:
+def origin_of(url: httpx.URL) -> Origin:
+    """Where a request goes. Raises httpx.UnsupportedProtocol."""
     scheme = url.raw_scheme
     if scheme not in _PORTS:
         raise httpx.UnsupportedProtocol(f"the address {url} begins with neither http:// nor https://")

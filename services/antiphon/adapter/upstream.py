@@ -1,56 +1,60 @@
 """The one HTTP door to providers.
 
 It talks to an `httpx.AsyncBaseTransport` directly: the client layer above it costs more than all the rest, and the
-recording harness is such a transport too. Waiting has four limits (connect, first byte, idle between chunks, total)
-and every failure becomes a ServiceError that says whether the provider may have done the work.
+recording harness is such a transport too. To a transport of ours, and where nothing records or signs, it hands whole
+requests as bytes: httpx's objects cost more than the bytes do. Waiting has four limits (connect, first byte, idle
+between chunks, total) and every failure becomes a ServiceError that says whether the provider may have done the work.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from types import TracebackType
+from typing import Any
 
 import httpx
 
+from antiphon.adapter.clock import Clock
+from antiphon.adapter.connection import Connection
 from antiphon.adapter.limits import Limits
+from antiphon.adapter.replies import DecodedBody, OpenReply
+from antiphon.adapter.transport import Origin, PooledTransport, origin_of
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.wire.base import HttpCall, HttpReply
 
-T = TypeVar("T")
+_OWN: Mapping[str, str] = {"accept-encoding": "gzip", "user-agent": "antiphon"}
 
-HARNESS_REASONS: Mapping[str, Reason] = {
-    "RECORDING_MISSING": Reason.RECORDING_MISSING,
-    "RECORDING_USED_UP": Reason.RECORDING_MISSING,
-    "CASSETTE_UNREADABLE": Reason.CASSETTE_UNREADABLE,
-    "SECRET_FOUND": Reason.SECRET_IN_RECORDING,
-    "RECORDING_REFUSED": Reason.SECRET_IN_RECORDING,
-    "BAD_RECORDING_CALL": Reason.INVALID_REQUEST,
-    "RECORDING_ENDED": Reason.OUTCOME_UNKNOWN,
-    "MOCK_FAILED": Reason.INTERNAL,
-}
-"""What a recording transport calls its own failures (its errors' `reason`); it is known here by no other name. Facts
-for programs, such as the nearest recording of a miss, are in their `details`."""
 
-REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What every request to a target begins with, as bytes: all of its head that does not hang on the call.
+
+    `names` are its headers, which a call's own may not say again.
+    """
+
+    origin: Origin
+    data: bytes
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where a call goes: the provider's name for messages, the URL, and headers beside the wire's own.
 
-    `sign` adds what identifies us by the request's own content.
+    `sign` adds what identifies us by the request's own content. `heads` keeps what requests begin with, by method; a
+    target that serves many calls writes it once.
     """
 
     provider: str
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     recording: Mapping[str, Any] | None = None
     sign: Callable[[httpx.Request], None] | None = None
+    heads: dict[str, Head | None] = field(default_factory=dict, repr=False, compare=False)
 
 
 class Upstream:
@@ -58,6 +62,7 @@ class Upstream:
 
     def __init__(self, transport: httpx.AsyncBaseTransport, limits: Limits) -> None:
         self._transport = transport
+        self._pool = transport if isinstance(transport, PooledTransport) else None
         self._limits = limits
 
     async def answer(self, target: Target, wired: HttpCall, call: Call) -> HttpReply:
@@ -65,25 +70,40 @@ class Upstream:
         async with self.open(target, wired, call) as reply:
             return await reply.whole()
 
-    @asynccontextmanager
-    async def open(self, target: Target, wired: HttpCall, call: Call) -> AsyncGenerator[OpenReply, None]:
+    def open(self, target: Target, wired: HttpCall, call: Call) -> AbstractAsyncContextManager[OpenReply]:
         """The reply as soon as its headers are there. Leaving closes the connection at once."""
+        if self._pool is not None and target.recording is None and target.sign is None:
+            written = _written(target, wired)
+            if written is not None:
+                return _Exchange(self._pool, *written, Clock(target.provider, self._limits, call), self._limits)
+        return self._open(target, wired, call)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    @asynccontextmanager
+    async def _open(self, target: Target, wired: HttpCall, call: Call) -> AsyncGenerator[OpenReply, None]:
         clock = Clock(target.provider, self._limits, call)
         request = self._request(target, wired)
         try:
             response = await clock.wait(self._transport.handle_async_request(request), self._limits.first_token)
             response.request = request
             clock.note(response.extensions)
+            body = None
             try:
-                yield OpenReply(response, clock, self._limits)
+                headers = {key.lower(): value for key, value in response.headers.items()}
+                body = DecodedBody(response, plain=_is_plain(headers))
+                said = response.extensions.get("antiphon")
+                yield OpenReply(
+                    response.status_code, headers, body, clock, self._limits, said if isinstance(said, Mapping) else {}
+                )
             finally:
+                if body is not None:
+                    await body.aclose()
                 await response.aclose()
         finally:
             clock.stop()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
 
     def _request(self, target: Target, wired: HttpCall) -> httpx.Request:
         extensions: dict[str, Any] = {"timeout": {"connect": self._limits.connect, "pool": self._limits.connect}}
@@ -95,7 +115,7 @@ class Upstream:
             raise ServiceError(
                 Reason.PROVIDER_UNAVAILABLE, f"the base URL of {target.provider} cannot be used: {error}"
             ) from error
-        named = {"accept-encoding": "gzip", "user-agent": "antiphon", **wired.headers, **target.headers}
+        named = {**_OWN, **wired.headers, **target.headers}
         headers = [(b"host", url.netloc), *((name.encode(), value.encode()) for name, value in named.items())]
         if wired.body:
             headers.append((b"content-length", b"%d" % len(wired.body)))
@@ -108,157 +128,86 @@ class Upstream:
         return request
 
 
+class _Exchange:
+    """One request over the pool, written beforehand, and its reply."""
+
+    __slots__ = ("_clock", "_connection", "_limits", "_message", "_origin", "_pool", "_response")
+
+    def __init__(self, pool: PooledTransport, origin: Origin, message: bytes, clock: Clock, limits: Limits) -> None:
+        self._pool = pool
+        self._origin = origin
+        self._message = message
+        self._clock = clock
+        self._limits = limits
+        self._connection: Connection | None = None
+        self._response: httpx.Response | None = None
+
+    async def __aenter__(self) -> OpenReply:
+        clock, limits = self._clock, self._limits
+        try:
+            asked = self._pool.ask(self._origin, self._message, connect=limits.connect)
+            self._connection = connection = await clock.wait(asked, limits.first_token)
+        except BaseException:
+            clock.stop()
+            raise
+        headers = connection.headers
+        if _is_plain(headers):
+            return OpenReply(connection.status, headers, connection, clock, limits)
+        self._response = self._pool.response(connection)
+        body = DecodedBody(self._response, plain=False)
+        return OpenReply(connection.status, headers, body, clock, limits)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clock.stop()
+        if self._response is not None:
+            await self._response.aclose()
+        elif self._connection is not None:
+            self._connection.release()
+
+
+def _is_plain(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-encoding", "identity") == "identity"
+
+
+def _written(target: Target, wired: HttpCall) -> tuple[Origin, bytes] | None:
+    """Where a request goes, and the whole of it; None where only the general way says what is wrong with it."""
+    try:
+        head = target.heads[wired.method]
+    except KeyError:
+        head = target.heads[wired.method] = _head(target, wired.method)
+    lines = _lines(tuple(wired.headers.items()))
+    if head is None or lines is None or not head.names.isdisjoint(wired.headers):
+        return None
+    if wired.body:
+        return head.origin, b"%b%bcontent-length: %d\r\n\r\n%b" % (head.data, lines, len(wired.body), wired.body)
+    return head.origin, b"%b%b\r\n" % (head.data, lines)
+
+
+def _head(target: Target, method: str) -> Head | None:
+    named = {**_OWN, **target.headers}
+    lines = _lines(tuple(named.items()))
+    try:
+        url = _parsed(target.url)
+        origin = origin_of(url)
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        return None
+    if lines is None or method == "HEAD":
+        return None
+    data = b"%b %b HTTP/1.1\r\nhost: %b\r\n%b" % (method.encode("ascii"), url.raw_path, url.netloc, lines)
+    return Head(origin=origin, data=data, names=frozenset(named))
+
+
+@lru_cache(maxsize=256)
+def _lines(headers: tuple[tuple[str, str], ...]) -> bytes | None:
+    """Headers as they are sent; None where one holds a line break."""
+    if any(mark in value for _, value in headers for mark in "\r\n\0"):
+        return None
+    return b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in headers)
+
+
 @lru_cache(maxsize=1024)
 def _parsed(url: str) -> httpx.URL:
     """Raises httpx.InvalidURL."""
     return httpx.URL(url)
-
-
-class OpenReply:
-    """A reply whose body has yet to come."""
-
-    def __init__(self, response: httpx.Response, clock: Clock, limits: Limits) -> None:
-        self._response = response
-        self._clock = clock
-        self._limits = limits
-        self.status = response.status_code
-        self.headers = {key.lower(): value for key, value in response.headers.items()}
-
-    @property
-    def recording(self) -> Mapping[str, Any]:
-        """What a recording transport says of this reply; empty for a live one."""
-        said = self._response.extensions.get("antiphon")
-        return said if isinstance(said, Mapping) else {}
-
-    @property
-    def request_id(self) -> str:
-        """The provider's identifier of the request, for its support; empty where it gives none."""
-        return next((self.headers[name] for name in REQUEST_ID_HEADERS if name in self.headers), "")
-
-    async def whole(self) -> HttpReply:
-        """The reply with its whole body."""
-        parts = [chunk async for chunk in self.chunks()]
-        return HttpReply(status=self.status, headers=self.headers, body=b"".join(parts))
-
-    async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The body as it comes, decompressed."""
-        patience = self._limits.first_token
-        size = 0
-        async with aclosing(self._decompressed()) as chunks:
-            while (chunk := await self._clock.wait(anext(chunks, None), patience)) is not None:
-                patience = self._limits.idle
-                size += len(chunk)
-                if size > self._limits.max_answer_bytes:
-                    raise ServiceError(
-                        Reason.MALFORMED_RESPONSE,
-                        f"{self._clock.provider} sent more than {self._limits.max_answer_bytes} bytes",
-                    )
-                yield chunk
-
-    def _decompressed(self) -> AsyncGenerator[bytes, None]:
-        """httpx decompresses, at a cost that a plain body need not pay."""
-        plain = self.headers.get("content-encoding", "identity") == "identity"
-        chunks = aiter(cast("httpx.AsyncByteStream", self._response.stream)) if plain else self._response.aiter_bytes()
-        return cast("AsyncGenerator[bytes, None]", chunks)  # each is a generator, whatever its annotation says
-
-
-class Clock:
-    """The limits of one upstream call, and the meaning of going over one.
-
-    One timer serves all waits of a call: a wait only notes how long it may take, and the timer looks when it fires.
-    A timer a wait would cost more than reading a chunk does.
-    """
-
-    def __init__(self, provider: str, limits: Limits, call: Call) -> None:
-        self.provider = provider
-        self._loop = asyncio.get_running_loop()
-        self._total = self._loop.time() + limits.total
-        timeout = call.timeout()
-        self._deadline = None if timeout is None else self._loop.time() + timeout
-        self._last = self._total if self._deadline is None else min(self._total, self._deadline)
-        self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[Any] | None = None
-        self._until = 0.0
-        self._fired = False
-        self._synthetic = ""
-        self._call = call
-
-    async def wait(self, answer: Awaitable[T], patience: float) -> T:
-        """The awaited value. Raises ServiceError by what came first: patience, total limit or caller's deadline."""
-        self._until = min(self._loop.time() + patience, self._last)
-        self._task = task = cast("asyncio.Task[Any]", asyncio.current_task())
-        cancelling = task.cancelling()
-        if self._timer is None or self._timer.when() > self._until:
-            self._arm()
-        try:
-            return await answer
-        except asyncio.CancelledError as error:
-            if self._fired and task.uncancel() <= cancelling:
-                raise self._too_late(patience) from error
-            raise
-        except httpx.HTTPError as error:
-            raise self._failure(error) from error
-        finally:
-            self._task = None
-
-    def note(self, extensions: Mapping[str, Any]) -> str:
-        """Remember, tell the caller and give the fault or mock that a recording transport says it made up; empty for
-        none."""
-        said = extensions.get("antiphon")
-        if isinstance(said, Mapping) and said.get("synthetic"):
-            self._synthetic = str(said["synthetic"])
-            self._call.say("synthetic", self._synthetic)
-        return self._synthetic
-
-    def stop(self) -> None:
-        """The call is over."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._until, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._task is None:
-            return  # nobody waits; the next wait arms again
-        if self._loop.time() < self._until:
-            self._arm()
-        else:
-            self._fired = True
-            self._task.cancel()
-
-    def _too_late(self, patience: float) -> ServiceError:
-        now = self._loop.time()
-        metadata = {"provider": self.provider} | ({"synthetic": self._synthetic} if self._synthetic else {})
-        if self._deadline is not None and now >= self._deadline:
-            return ServiceError(
-                Reason.DEADLINE_EXCEEDED, f"{self.provider} did not answer within the caller's deadline", metadata
-            )
-        limit = "the total limit" if now >= self._total else f"{patience:g} s"
-        return ServiceError(
-            Reason.OUTCOME_UNKNOWN,
-            f"{self.provider} sent nothing within {limit}; it may have done the work, so a retry may be billed again",
-            metadata,
-        )
-
-    def _failure(self, error: httpx.HTTPError) -> ServiceError:
-        metadata = {"provider": self.provider}
-        if synthetic := self.note(error.__dict__):  # a failure that was asked for says so where an answer would
-            metadata["synthetic"] = synthetic
-        said = str(error) or type(error).__name__
-        reason = HARNESS_REASONS.get(getattr(error, "reason", ""))
-        if reason is not None:
-            return ServiceError(reason, said, {**getattr(error, "details", {}), **metadata})
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
-            return ServiceError(Reason.NETWORK_ERROR, f"{self.provider} cannot be reached: {said}", metadata)
-        if isinstance(error, httpx.DecodingError):
-            return ServiceError(Reason.MALFORMED_RESPONSE, f"{self.provider} sent a broken body: {said}", metadata)
-        return ServiceError(
-            Reason.OUTCOME_UNKNOWN,
-            f"the connection to {self.provider} broke after the request was sent ({said}); it may have done the work, "
-            "so a retry may be billed again",
-            metadata,
-        )

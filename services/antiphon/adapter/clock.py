@@ -1,0 +1,130 @@
+"""The limits of one upstream call, and the meaning of every way in which it can fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar, cast
+
+import httpx
+
+from antiphon.adapter.limits import Limits
+from antiphon.core.call import Call
+from antiphon.core.errors import Reason, ServiceError
+
+T = TypeVar("T")
+
+HARNESS_REASONS: Mapping[str, Reason] = {
+    "RECORDING_MISSING": Reason.RECORDING_MISSING,
+    "RECORDING_USED_UP": Reason.RECORDING_MISSING,
+    "CASSETTE_UNREADABLE": Reason.CASSETTE_UNREADABLE,
+    "SECRET_FOUND": Reason.SECRET_IN_RECORDING,
+    "RECORDING_REFUSED": Reason.SECRET_IN_RECORDING,
+    "BAD_RECORDING_CALL": Reason.INVALID_REQUEST,
+    "RECORDING_ENDED": Reason.OUTCOME_UNKNOWN,
+    "MOCK_FAILED": Reason.INTERNAL,
+}
+"""What a recording transport calls its own failures (its errors' `reason`); it is known here by no other name. Facts
+for programs, such as the nearest recording of a miss, are in their `details`."""
+
+
+class Clock:
+    """The limits of one upstream call, and the meaning of going over one.
+
+    One timer serves all waits of a call: a wait only notes how long it may take, and the timer looks when it fires.
+    A timer a wait would cost more than reading a chunk does.
+    """
+
+    def __init__(self, provider: str, limits: Limits, call: Call) -> None:
+        self.provider = provider
+        self._loop = asyncio.get_running_loop()
+        self._total = self._loop.time() + limits.total
+        timeout = call.timeout()
+        self._deadline = None if timeout is None else self._loop.time() + timeout
+        self._last = self._total if self._deadline is None else min(self._total, self._deadline)
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._until = 0.0
+        self._fired = False
+        self._synthetic = ""
+        self._call = call
+
+    async def wait(self, answer: Awaitable[T], patience: float) -> T:
+        """The awaited value. Raises ServiceError by what came first: patience, total limit or caller's deadline."""
+        self._until = min(self._loop.time() + patience, self._last)
+        self._task = task = cast("asyncio.Task[Any]", asyncio.current_task())
+        cancelling = task.cancelling()
+        if self._timer is None or self._timer.when() > self._until:
+            self._arm()
+        try:
+            return await answer
+        except asyncio.CancelledError as error:
+            if self._fired and task.uncancel() <= cancelling:
+                raise self._too_late(patience) from error
+            raise
+        except httpx.HTTPError as error:
+            raise self._failure(error) from error
+        finally:
+            self._task = None
+
+    def note(self, extensions: Mapping[str, Any]) -> str:
+        """Remember, tell the caller and give the fault or mock that a recording transport says it made up; empty for
+        none."""
+        said = extensions.get("antiphon")
+        if isinstance(said, Mapping) and said.get("synthetic"):
+            self._synthetic = str(said["synthetic"])
+            self._call.say("synthetic", self._synthetic)
+        return self._synthetic
+
+    def stop(self) -> None:
+        """The call is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._until, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._task is None:
+            return  # nobody waits; the next wait arms again
+        if self._loop.time() < self._until:
+            self._arm()
+        else:
+            self._fired = True
+            self._task.cancel()
+
+    def _too_late(self, patience: float) -> ServiceError:
+        now = self._loop.time()
+        metadata = {"provider": self.provider} | ({"synthetic": self._synthetic} if self._synthetic else {})
+        if self._deadline is not None and now >= self._deadline:
+            return ServiceError(
+                Reason.DEADLINE_EXCEEDED, f"{self.provider} did not answer within the caller's deadline", metadata
+            )
+        limit = "the total limit" if now >= self._total else f"{patience:g} s"
+        return ServiceError(
+            Reason.OUTCOME_UNKNOWN,
+            f"{self.provider} sent nothing within {limit}; it may have done the work, so a retry may be billed again",
+            metadata,
+        )
+
+    def _failure(self, error: httpx.HTTPError) -> ServiceError:
+        metadata = {"provider": self.provider}
+        if synthetic := self.note(error.__dict__):  # a failure that was asked for says so where an answer would
+            metadata["synthetic"] = synthetic
+        said = str(error) or type(error).__name__
+        reason = HARNESS_REASONS.get(getattr(error, "reason", ""))
+        if reason is not None:
+            return ServiceError(reason, said, {**getattr(error, "details", {}), **metadata})
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.UnsupportedProtocol):
+            return ServiceError(Reason.NETWORK_ERROR, f"{self.provider} cannot be reached: {said}", metadata)
+        if isinstance(error, httpx.DecodingError):
+            return ServiceError(Reason.MALFORMED_RESPONSE, f"{self.provider} sent a broken body: {said}", metadata)
+        return ServiceError(
+            Reason.OUTCOME_UNKNOWN,
+            f"the connection to {self.provider} broke after the request was sent ({said}); it may have done the work, "
+            "so a retry may be billed again",
+            metadata,
+        )

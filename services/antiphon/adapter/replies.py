@@ -1,0 +1,106 @@
+"""A provider's reply whose body has yet to come, whichever transport it comes by."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from typing import Any, Final, Protocol, cast
+
+import httpx
+
+from antiphon.adapter.clock import Clock
+from antiphon.adapter.limits import Limits
+from antiphon.core.errors import Reason, ServiceError
+from antiphon.wire.base import HttpReply
+
+REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+class Body(Protocol):
+    """Where the bytes of a reply come from. `ended` tells that nothing follows what `ready` gives next."""
+
+    ended: bool
+
+    def ready(self) -> bytes:
+        """What has come since the last time; empty where nothing has. Raises httpx.TransportError."""
+
+    def more(self) -> Awaitable[None]:
+        """Waits for more, or for the end. Raises httpx.HTTPError."""
+
+
+class DecodedBody:
+    """The body of an httpx response, decompressed. httpx does that, at a cost that a plain body need not pay."""
+
+    def __init__(self, response: httpx.Response, *, plain: bool) -> None:
+        chunks = aiter(cast("httpx.AsyncByteStream", response.stream)) if plain else response.aiter_bytes()
+        self._chunks = cast("AsyncGenerator[bytes, None]", chunks)  # each is one, whatever its annotation says
+        self._chunk = b""
+        self.ended = False
+
+    def ready(self) -> bytes:
+        """What has come."""
+        chunk, self._chunk = self._chunk, b""
+        return chunk
+
+    async def more(self) -> None:
+        """Wait for a chunk."""
+        try:
+            self._chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            self.ended = True
+
+    async def aclose(self) -> None:
+        """Leave the body where it stands."""
+        await self._chunks.aclose()
+
+
+class OpenReply:
+    """A reply whose body has yet to come."""
+
+    __slots__ = ("_body", "_clock", "_limits", "_patience", "_size", "headers", "recording", "request_id", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: Body,
+        clock: Clock,
+        limits: Limits,
+        recording: Mapping[str, Any] = _NOTHING,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.recording = recording
+        """What a recording transport says of this reply; empty for a live one."""
+        self.request_id = next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), "")
+        """The provider's identifier of the request, for its support; empty where it gives none."""
+        self._body = body
+        self._clock = clock
+        self._limits = limits
+        self._patience = limits.first_token
+        self._size = 0
+
+    async def whole(self) -> HttpReply:
+        """The reply with its whole body."""
+        parts: list[bytes] = []
+        while chunk := await self.next():
+            parts.append(chunk)
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        return HttpReply(status=self.status, headers=self.headers, body=body)
+
+    async def next(self) -> bytes:
+        """What comes next of the body, decompressed; empty at its end. Raises ServiceError."""
+        body = self._body
+        while not (chunk := body.ready()):
+            if body.ended:
+                return b""
+            await self._clock.wait(body.more(), self._patience)
+        self._patience = self._limits.idle
+        self._size += len(chunk)
+        if self._size > self._limits.max_answer_bytes:
+            raise ServiceError(
+                Reason.MALFORMED_RESPONSE,
+                f"{self._clock.provider} sent more than {self._limits.max_answer_bytes} bytes",
+            )
+        return chunk
