@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 from functools import partial
 
 from antiphon.adapter.catalog import Catalog
@@ -20,10 +19,10 @@ from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.fates import fates
 from antiphon.core.health import answered
-from antiphon.core.streams import Events, published, together
+from antiphon.core.streams import Batches, Events, published_together, together
 from antiphon.core.telemetry.genai import Operation, operation
 from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2, usage_pb2
-from antiphon.wire.base import ChatWire, CountsTokens, EmbeddingsWire, HttpCall, StreamDecoder
+from antiphon.wire.base import ChatWire, CountsTokens, EmbeddingsWire, HttpCall
 from antiphon.wire.sent import sent
 
 HealthSource = Callable[[], Sequence[health_pb2.ComponentHealth]]
@@ -73,14 +72,15 @@ class ProviderAdapter:
     def stream_chat(self, request: chat_pb2.StreamChatRequest, call: Call) -> Events:
         """The provider's answer as numbered events."""
         used = usage_pb2.Usage()
-        return published(self._events(request.spec, call, used), request, lambda: used)
+        return published_together(self._events(request.spec, call, used), request, lambda: used)
 
-    async def _events(self, spec: chat_pb2.ChatSpec, call: Call, used: usage_pb2.Usage) -> Events:
+    async def _events(self, spec: chat_pb2.ChatSpec, call: Call, used: usage_pb2.Usage) -> Batches:
         provider, own = self._providers.resolve(spec.model)
         wire = self._wires.get(provider.name) or await self._wire(provider)
         wired = _encoded(partial(wire.encode_request, stream=True), spec, own)
         decoder = wire.stream_decoder()
         finish_reasons: list[str] = []
+        whole = False
         with (
             self._observed.watch(provider),
             operation(call, "chat", provider=provider.name, model=own, stream=True) as op,
@@ -90,25 +90,38 @@ class ProviderAdapter:
                     _note(op, reply)
                     if reply.status >= 400:
                         raise _refused(provider, own, wire.decode_error(await reply.whole()), reply)
-                    async with aclosing(_decoded(reply, decoder)) as events:
-                        async for event in events:
-                            if event.HasField("started"):
-                                _label(event.started.completion, provider, reply)
-                                event.started.completion.warnings.extend(wired.warnings)  # while a head can say them
-                            elif event.HasField("part_started"):
-                                op.first_chunk()
-                            elif event.HasField("output_done"):
-                                finish_reasons.append(event.output_done.output.provider_finish_reason)
-                            elif event.HasField("completed"):
-                                completion = event.completed.completion
-                                _label(completion, provider, reply)
-                                completion.warnings.extend(wired.warnings)
-                                completion.parameter_fates.extend(_chat_fates(wire, spec, own, stream=True))
-                                _finish(op, completion, finish_reasons)
-                            yield event
+                    while True:
+                        chunk = await reply.next()
+                        events = together(decoder.feed(chunk)) if chunk else decoder.close()
+                        while events:
+                            for event in events:
+                                kind = event.WhichOneof("event")
+                                if kind == "started":
+                                    _label(event.started.completion, provider, reply)
+                                    event.started.completion.warnings.extend(
+                                        wired.warnings
+                                    )  # while a head can say them
+                                elif kind == "part_started":
+                                    op.first_chunk()
+                                elif kind == "output_done":
+                                    finish_reasons.append(event.output_done.output.provider_finish_reason)
+                                elif kind == "completed":
+                                    completion = event.completed.completion
+                                    _label(completion, provider, reply)
+                                    completion.warnings.extend(wired.warnings)
+                                    completion.parameter_fates.extend(_chat_fates(wire, spec, own, stream=True))
+                                    _finish(op, completion, finish_reasons)
+                                    used.CopyFrom(completion.usage)
+                                    whole = completion.HasField("usage")
+                            yield events
+                            # A decoder gives the events before an error first: asking again tells of it at once.
+                            events = together(decoder.feed(b"")) if chunk else []
+                        if not chunk:
+                            return
             finally:
-                used.CopyFrom(decoder.usage())
-                op.so_far(used)
+                if not whole:
+                    used.CopyFrom(decoder.usage())
+                    op.so_far(used)
 
     async def count_tokens(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.CountTokensResponse:
         """The provider's own count. Raises ServiceError UNSUPPORTED_OPERATION where it offers none."""
@@ -231,17 +244,6 @@ class ProviderAdapter:
 def _comes_first(provider: Provider, credentials: Credentials) -> bool:
     """Whether a provider is there to be called, as far as can be told: its codec is made before the first call."""
     return provider.key_required and credentials.configured(provider)
-
-
-async def _decoded(reply: OpenReply, decoder: StreamDecoder) -> Events:
-    while chunk := await reply.next():
-        # A decoder gives the events before an error first: asking again tells of the error at once.
-        while events := decoder.feed(chunk):
-            for event in together(events):
-                yield event
-            chunk = b""
-    for event in decoder.close():
-        yield event
 
 
 def _encoded(encode: Callable[[chat_pb2.ChatSpec], HttpCall], spec: chat_pb2.ChatSpec, own: str) -> HttpCall:

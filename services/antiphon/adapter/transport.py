@@ -2,7 +2,8 @@
 
 httpx's own transport costs more than everything else of a call together, and more with every open connection, for it
 looks at all of them (measured in `bench`). The seam stays httpx's, so recording fits between and any other httpx
-transport can stand here; `ask` is a narrower one, for who has written the whole request itself. HTTP/1.1 alone: providers serve it all, and a connection a call is what streams want.
+transport can stand here; `ask` is a narrower one, for who has written the whole request itself. HTTP/1.1 alone:
+providers serve it all, and a connection a call is what streams want.
 """
 
 from __future__ import annotations
@@ -41,9 +42,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         message = _message(request, await request.aread())
         limits = request.extensions.get("timeout") or {}
         try:
-            connection = await self.ask(
-                origin_of(request.url), message, connect=limits.get("connect", CONNECT_SECONDS)
-            )
+            connection = await self.ask(origin_of(request.url), message, connect=limits.get("connect", CONNECT_SECONDS))
         except httpx.TransportError as error:
             error.request = request
             raise

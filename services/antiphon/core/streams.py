@@ -16,6 +16,8 @@ from antiphon.v1 import chat_pb2, usage_pb2
 
 T = TypeVar("T")
 Events = AsyncGenerator[chat_pb2.StreamChatResponse, None]
+Batches = AsyncGenerator[list[chat_pb2.StreamChatResponse], None]
+"""Events that are ready at the same moment go through the layers of a stream together: each layer costs once."""
 
 CONTENT = frozenset({"part_started", "part_delta", "part_done", "output_done"})
 """Events after which a caller has seen output: no failover, and an error carries PartialResult."""
@@ -33,8 +35,13 @@ async def received(stream: grpc.aio.UnaryStreamCall[Any, T]) -> AsyncGenerator[T
         stream.cancel()
 
 
-async def published(
-    events: Events, request: chat_pb2.StreamChatRequest, usage: Callable[[], usage_pb2.Usage]
+def published(events: Events, request: chat_pb2.StreamChatRequest, usage: Callable[[], usage_pb2.Usage]) -> Events:
+    """As `published_together`, for events that come one by one."""
+    return published_together(_alone(events), request, usage)
+
+
+async def published_together(
+    batches: Batches, request: chat_pb2.StreamChatRequest, usage: Callable[[], usage_pb2.Usage]
 ) -> Events:
     """The events of a stream as its origin sends them.
 
@@ -47,23 +54,25 @@ async def published(
     emitted = done = False
     fold = Fold() if request.snapshot else None
     beat = request.heartbeat.ToNanoseconds() / 1e9 if request.HasField("heartbeat") else 0.0
-    source = with_heartbeats(events, beat) if beat > 0 else events
+    source = with_heartbeats(batches, beat) if beat > 0 else batches
     try:
         async with aclosing(source):
-            async for event in source:
-                kind = event.WhichOneof("event")
-                emitted = emitted or kind in CONTENT
-                if kind == "started":
-                    response_id = event.started.completion.id
-                elif kind == "completed":
-                    done = True
-                if fold is not None:
-                    fold.add(event)
-                    if done:
-                        event.completed.completion.CopyFrom(fold.completion())
-                event.sequence = sequence
-                sequence += 1
-                yield event
+            async for batch in source:
+                for event in batch:
+                    kind = event.WhichOneof("event")
+                    if kind == "started":
+                        response_id = event.started.completion.id
+                    elif kind == "completed":
+                        done = True
+                    elif kind in CONTENT:
+                        emitted = True
+                    if fold is not None:
+                        fold.add(event)
+                        if done:
+                            event.completed.completion.CopyFrom(fold.completion())
+                    event.sequence = sequence
+                    sequence += 1
+                    yield event
         if not done:
             raise ServiceError(Reason.OUTCOME_UNKNOWN, "the stream ended without its last event; nothing says why")
     except ServiceError as error:
@@ -72,6 +81,12 @@ async def published(
                 response_id=response_id, last_sequence=sequence - 1, usage=usage(), output_emitted=True
             )
         raise
+
+
+async def _alone(events: Events) -> Batches:
+    async with aclosing(events):
+        async for event in events:
+            yield [event]
 
 
 def together(events: list[chat_pb2.StreamChatResponse]) -> list[chat_pb2.StreamChatResponse]:
@@ -105,27 +120,27 @@ def _place(delta: chat_pb2.PartDelta) -> tuple[int, int, int]:
     return delta.output_index, delta.message_index, delta.part_index
 
 
-async def with_heartbeats(events: Events, interval: float) -> Events:
+async def with_heartbeats(events: Batches, interval: float) -> Batches:
     """The events, with a heartbeat whenever none came for `interval` seconds."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     async with aclosing(events):
-        pending: asyncio.Task[chat_pb2.StreamChatResponse] | None = None
+        pending: asyncio.Task[list[chat_pb2.StreamChatResponse]] | None = None
         try:
             while True:
                 pending = pending or asyncio.ensure_future(anext(events))
                 await asyncio.wait({pending}, timeout=interval)
                 if pending.done():
                     try:
-                        event = pending.result()
+                        batch = pending.result()
                     except StopAsyncIteration:
                         return
                     pending = None
-                    yield event
+                    yield batch
                 else:
                     beat = chat_pb2.StreamChatResponse()
                     beat.heartbeat.elapsed.FromNanoseconds(int((loop.time() - began) * 1e9))
-                    yield beat
+                    yield [beat]
         finally:
             if pending is not None:
                 pending.cancel()

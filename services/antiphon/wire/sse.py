@@ -60,6 +60,21 @@ class SseParser:
             raise ValueError(f"a server-sent event is larger than {self._limit} bytes")
         return events
 
+    def between(self, chunk: bytes) -> bytes | None:
+        """What `feed(chunk)` would read, where it begins with an event and has no line ends but line feeds: the line
+        that was begun, which is given up here, and `chunk`. None elsewhere, and then nothing has changed."""
+        if self._at_start and chunk and chunk[:1] != BOM[:1]:
+            self._at_start = False
+        if self._at_start or self._after_cr or self._data or self._event or b"\r" in chunk:
+            return None
+        if not self._line:
+            return chunk
+        if b"\n" not in chunk:  # joining every piece of a long line anew would be quadratic
+            return None
+        chunk = bytes(self._line) + chunk
+        self._line.clear()
+        return chunk
+
     def close(self) -> list[SseEvent]:
         """The event that the end of the stream completes: some servers leave out the last blank line."""
         events: list[SseEvent] = []

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.core.errors import ServiceError
+from antiphon.core.errors import Reason, ServiceError
+from antiphon.core.streams import together
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
 from antiphon.wire.base import HttpCall
 from antiphon.wire.openai_chat import messages as messages_module
@@ -21,6 +24,7 @@ from antiphon.wire.openai_chat.plain_usage import lift_plain as lift_plain_usage
 from antiphon.wire.openai_chat.quirks import Quirks
 from antiphon.wire.openai_chat.response import lift_any
 from antiphon.wire.openai_chat.stream import ChatStreamDecoder
+from antiphon.wire.openai_chat.stream_alike import Alike
 from antiphon.wire.openai_chat.usage import lift_usage_by_search, lower_usage, lower_usage_by_search
 from tests.laws.recordings import Folder, default_folder
 
@@ -244,10 +248,12 @@ CHOICES: list[Any] = [
 @st.composite
 def streams(draw: st.DrawFn) -> bytes:
     chunks = []
-    spaced, ascii_only = draw(st.booleans()), draw(st.booleans())
+    spaced, ascii_only, padded = draw(st.booleans()), draw(st.booleans()), draw(st.integers(0, 2))
     for _ in range(draw(st.integers(1, 12))):
         chunk = delta()
         chunk["choices"][0]["delta"] = {"content": draw(DELTAS)}
+        if padded:
+            chunk["obfuscation"] = "zz" * (draw(st.integers(1, 3)) if padded == 2 else 1)
         if draw(st.integers(0, 4)) == 0:
             chunk |= draw(st.sampled_from(ODDITIES))
         if chunk["choices"] and draw(st.integers(0, 4)) == 0:
@@ -260,31 +266,52 @@ def streams(draw: st.DrawFn) -> bytes:
     return "".join(f"{name}data: {text}\n\n" for text in (*texts, "[DONE]")).encode()
 
 
-def decoded(stream: bytes) -> Any:
+def decoded(stream: bytes, cuts: Iterable[int] = ()) -> Any:
+    """The events, or the error, of a stream that is cut at these places; texts that follow one another are joined,
+    for a decoder may join those that it reads together."""
     decoder = ChatStreamDecoder()
+    events: list[chat_pb2.StreamChatResponse] = []
+    places = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     try:
-        return decoder.feed(stream) + decoder.close()
+        for start, end in pairwise(places):
+            events += decoder.feed(stream[start:end])
+        events += decoder.close()
     except ServiceError as error:
-        return error.reason
+        return joined(events), error.reason
+    return joined(events)
+
+
+def joined(events: list[chat_pb2.StreamChatResponse]) -> list[chat_pb2.StreamChatResponse]:
+    return together([chat_pb2.StreamChatResponse(), *events, chat_pb2.StreamChatResponse()])
 
 
 @settings(max_examples=3000, deadline=None)
-@given(streams())
-def test_a_stream_reads_alike_whether_chunks_are_parsed_or_recognised(stream: bytes) -> None:
+@given(streams(), st.lists(st.integers(1, 3000), max_size=4))
+def test_a_stream_reads_alike_whether_chunks_are_parsed_or_recognised(stream: bytes, cuts: list[int]) -> None:
     fast = decoded(stream)
+    assert decoded(stream, cuts) == fast
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Alike, "run", lambda self, whole, at: ([], at))
+        repeated = decoded(stream)
         patch.setattr(ChatStreamDecoder, "_take_repeated", lambda self, event: False)
         parsed = decoded(stream)
         patch.setattr(
             ChatStreamDecoder, "_take_text", lambda self, chunk, event: chunk.pop("obfuscation", None) and False
         )
         general = decoded(stream)
+    assert fast == repeated
     assert fast == parsed
     assert fast == general
 
 
-def test_most_chunks_of_a_usual_stream_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = [json.dumps(delta()).replace('"x"', f'"word {n}"') for n in range(20)]
+@pytest.mark.parametrize("padding", [None, "same", "varied"])
+def test_most_chunks_of_a_usual_stream_are_not_parsed(monkeypatch: pytest.MonkeyPatch, padding: str | None) -> None:
+    pads = {"same": "xyz", "varied": "x"}
+    chunks = [
+        delta() if padding is None else delta(obfuscation=pads[padding] * (number + 1 if padding == "varied" else 1))
+        for number in range(20)
+    ]
+    texts = [json.dumps(each).replace('"content": "x"', f'"content": "word {n}"') for n, each in enumerate(chunks)]
     seen: list[bool] = []
     take = ChatStreamDecoder._take_text
 
@@ -294,10 +321,30 @@ def test_most_chunks_of_a_usual_stream_are_not_parsed(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(ChatStreamDecoder, "_take_text", parsed)
     events = ChatStreamDecoder().feed("".join(f"data: {text}\n\n" for text in texts).encode())
-    assert [event.part_delta.text for event in events if event.HasField("part_delta")] == [
-        f"word {n}" for n in range(20)
-    ]
+    assert "".join(event.part_delta.text for event in events) == "".join(f"word {n}" for n in range(20))
+    assert len(events) <= 6, "texts that come together are told together"
     assert len(seen) <= 2
+
+
+@pytest.mark.parametrize(
+    "bad", [b'a"b', b"a\xffb", b"a\x01b", b"a\nb", b"a\n\nb", b"a\\", b"a\\q", b'","delta":{"content":"'],
+)  # fmt: skip
+@pytest.mark.parametrize("padded", [False, True])
+def test_what_is_no_text_is_not_taken_for_one(bad: bytes, padded: bool) -> None:
+    whole = json.dumps(delta(**({"obfuscation": "pad"} if padded else {})), separators=(",", ":")).encode()
+    stream = b"".join(b"data: " + whole.replace(b'"x"', b'"%b"' % text) + b"\n\n" for text in (b"1", b"2", b"3", bad))
+    fast = decoded(stream + b"data: [DONE]\n\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Alike, "run", lambda self, whole, at: ([], at))
+        patch.setattr(ChatStreamDecoder, "_take_repeated", lambda self, event: False)
+        assert decoded(stream + b"data: [DONE]\n\n") == fast
+
+
+def test_a_character_cut_in_two_by_chunks_is_no_text() -> None:
+    whole = json.dumps(delta()).encode()
+    halves = [whole.replace(b'"x"', b'"%b"' % text) for text in (b"1", b"2", b"\xc3", b"\xa9")]
+    found = decoded(b"".join(b"data: " + each + b"\n\n" for each in halves))
+    assert found[1] is Reason.MALFORMED_RESPONSE
 
 
 def test_recorded_answers_read_alike_both_ways() -> None:

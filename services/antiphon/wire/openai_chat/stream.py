@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
 from antiphon.wire.base import HttpReply
-from antiphon.wire.jsontext import JsonObject, dumps, loads_text, same
+from antiphon.wire.jsontext import JsonObject, loads_text, same
 from antiphon.wire.openai_chat.errors import lift_error
 from antiphon.wire.openai_chat.response import lift_completion, lift_response
+from antiphon.wire.openai_chat.stream_alike import Alike, alike, joined
 from antiphon.wire.openai_chat.stream_choice import StreamedChoice, gather, text_alone
 from antiphon.wire.openai_chat.usage import lift_usage
 from antiphon.wire.remainder import says_nothing
@@ -24,9 +24,10 @@ PADDING = frozenset({"obfuscation", "p"})
 dropped: the one exception to keeping everything."""
 _FIRST = frozenset({"id", "model", "created"})
 """Of these the first that says something counts; Azure begins with empty ones, Groq changes them on the way."""
-_CONTENT = re.compile(rb'"content": ?"')
 _SHORT = 16
 """No JSON of a chunk is shorter; the mark of the end is."""
+_PATIENCE = 4
+"""Events that are parsed one by one, in the hope that those that follow are alike; the others are parsed together."""
 
 
 class ChatStreamDecoder:
@@ -45,16 +46,22 @@ class ChatStreamDecoder:
         self._error: ServiceError | None = None
         self._repeated: JsonObject = {}
         self._name = ""
-        self._around: tuple[bytes, bytes, StreamedChoice] | None = None
+        self._alike: Alike | None = None
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes. Raises ServiceError."""
         if self._error is not None:
             raise self._error
+        if not chunk:
+            return self._told()
         if not self._sse:
             chunk = self._recognise(chunk)
         try:
-            self._take_all(self._parser.feed(chunk))
+            whole = self._parser.between(chunk)
+            if whole is None or self._ended:
+                self._take_all(self._parser.feed(chunk))
+            else:
+                self._take_whole(whole)
         except ValueError as error:
             self._error = ServiceError(Reason.MALFORMED_RESPONSE, f"the stream cannot be read: {error}")
         return self._told()
@@ -103,6 +110,42 @@ class ChatStreamDecoder:
         chunk, self._begin = self._begin, b""
         return chunk
 
+    def _take_whole(self, whole: bytes) -> None:
+        """Take events from the beginning of one on."""
+        at = parsed = 0
+        while self._error is None and not self._ended and at < len(whole):
+            known = None if self._name else self._alike
+            if known is not None:
+                raws, at = known.run(whole, at)
+                if raws:
+                    self._take_run(raws, known)
+                    continue
+            end = whole.find(b"\n\n", at) + 2
+            if parsed == _PATIENCE or end < 2:
+                end = len(whole)
+            self._take_all(self._parser.feed(whole[at:end]))
+            at = end
+            parsed = parsed + 1 if self._alike is None else 0
+
+    def _take_run(self, raws: list[bytes], known: Alike) -> None:
+        """Take the texts of chunks that are alike, as one text where they can be."""
+        text = joined(raws)
+        if text is None:
+            for raw in raws:
+                self._take_raw(raw, known)
+        elif text:
+            known.choice.add_text(text)
+
+    def _take_raw(self, raw: bytes, known: Alike) -> None:
+        try:
+            text = loads_text(b'"%b"' % raw)
+        except ValueError:  # a quote within, so the text ends elsewhere; or it is no JSON at all
+            if self._error is None and not self._ended:
+                self._take_all(self._parser.feed(known.event(raw)))
+            return
+        if text and self._error is None and not self._ended:
+            known.choice.add_text(text)
+
     def _take_all(self, events: list[SseEvent]) -> None:
         try:
             for event in events:
@@ -133,38 +176,34 @@ class ChatStreamDecoder:
 
     def _take_repeated(self, event: SseEvent) -> bool:
         """A chunk that differs from the one before it in its text alone, byte for byte: it need not be parsed."""
-        data, around = event.data, self._around
-        if (
-            around is None
-            or event.event != self._name
-            or not data.startswith(around[0])
-            or not data.endswith(around[1])
-        ):
+        data, known = event.data, self._alike
+        if known is None or known.tail or event.event != self._name:
             return False
-        raw = data[len(around[0]) - 1 : len(data) - len(around[1]) + 1]  # with both quotes
+        if not data.startswith(known.before) or not data.endswith(known.after):
+            return False
+        raw = data[len(known.before) - 1 : len(data) - len(known.after) + 1]  # with both quotes
         try:
             text = loads_text(raw)
         except ValueError:  # a quote within, so the text ends elsewhere
             return False
         if not text:
             return False
-        around[2].add_text(text)
+        known.choice.add_text(text)
         return True
 
     def _take_text(self, chunk: JsonObject, event: SseEvent) -> bool:
         """A chunk that adds text to a choice that has begun and says nothing else that the one before it did not say:
         nearly every chunk of nearly every stream. The general way would come to the same, slower."""
         choices = chunk.pop("choices", None)
-        for padding in PADDING:
-            chunk.pop(padding, None)
-        self._around = None
+        padding = {name: chunk.pop(name) for name in PADDING if name in chunk}
+        self._alike = None
         if same(chunk, self._repeated) and event.event == self._name and type(choices) is list and len(choices) == 1:
             choice = choices[0]
             text = text_alone(choice)
             known = self._choices.get(choice["index"]) if text else None
             if known is not None:
                 known.add_text(text)
-                self._around = _around(event.data, text, known)
+                self._alike = alike(event.data, text, padding, known)
                 return True
         self._repeated, self._name = dict(chunk), event.event
         if choices is not None:
@@ -202,7 +241,8 @@ class ChatStreamDecoder:
         self._started = True
         first = {key: value for key, value in self._frame.items() if key in _FIRST or key == "provider"}
         event = Event()
-        event.started.completion.CopyFrom(lift_completion({"id": "", "model": "", **first, "choices": []}))
+        whole = {"id": "", "object": "chat.completion", "model": "", **first, "choices": []}
+        event.started.completion.CopyFrom(lift_completion(whole))
         event.started.completion.ClearField("form")
         self._events.append(event)
 
@@ -261,15 +301,6 @@ class ChatStreamDecoder:
         self._events += _events_of(completion)
         del completion.outputs[:]
         self._complete(completion)
-
-
-def _around(data: bytes, text: str, choice: StreamedChoice) -> tuple[bytes, bytes, StreamedChoice] | None:
-    """What stands before and after the text of a chunk, each with its quote; None where that cannot be told apart."""
-    places = list(_CONTENT.finditer(data))
-    raw = dumps(text)
-    if len(places) != 1 or data[(at := places[0].end() - 1) : at + len(raw)] != raw:
-        return None
-    return data[: at + 1], data[at + len(raw) - 1 :], choice
 
 
 def _events_of(completion: chat_pb2.Completion) -> Iterator[Event]:

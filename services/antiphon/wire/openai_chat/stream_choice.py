@@ -11,9 +11,10 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from antiphon.v1 import content_pb2
+from antiphon.v1 import chat_pb2, content_pb2
 from antiphon.wire.jsontext import JsonObject, fits, word
 from antiphon.wire.openai_chat import citations, messages, reasoning
+from antiphon.wire.openai_chat.finish import meaning
 from antiphon.wire.openai_chat.logprobs import is_list, lift_token
 from antiphon.wire.openai_chat.parts import lift_part
 from antiphon.wire.openai_chat.response import lift_output
@@ -92,20 +93,37 @@ class StreamedChoice:
         for streamed in self.open:
             streamed.done()
         self.open = []
-        message = messages.lift_message({"role": "assistant", "content": None, **self.message}, RESPONSE, "message")
+        event = Event()
+        output = event.output_done.output
+        self._end(output)
+        message = output.messages.add(role=content_pb2.ROLE_ASSISTANT)
+        if self.message:
+            self._end_message(message)
+        for name in self.spellings:
+            spell(message, RESPONSE, name)
+        self.events.append(event)
+
+    def _end(self, output: chat_pb2.Output) -> None:
+        """What a choice says beside its message; most say why they ended and no more."""
+        word = self.data["finish_reason"]
+        if len(self.data) > 2:
+            output.CopyFrom(lift_output(self.data, self.index))
+            output.ClearField("form")
+            return
+        output.index = self.index
+        if word:
+            output.finish_reason = meaning(word)
+            output.provider_finish_reason = word
+
+    def _end_message(self, message: content_pb2.Message) -> None:
+        """What was gathered of a message, as parts and fields of it."""
+        gathered = {"role": "assistant", "content": None, **self.message}
+        message.CopyFrom(messages.lift_message(gathered, RESPONSE, "message"))
         for part in message.parts:
             StreamedPart(self, part).done()
         self.open = []
         del message.parts[:]
         message.ClearField("form")
-        for name in self.spellings:
-            spell(message, RESPONSE, name)
-        output = lift_output(self.data, self.index)
-        output.ClearField("form")
-        output.messages.add().CopyFrom(message)
-        event = Event()
-        event.output_done.output.CopyFrom(output)
-        self.events.append(event)
 
     def say(self, text: str) -> StreamedPart:
         """Add to the text."""
