@@ -26,6 +26,7 @@ from antiphon.wire.openai_chat.gaps import Gaps
 from antiphon.wire.openai_chat.parts import lift_part, lower_part
 from antiphon.wire.openai_chat.usage import lift_usage, lower_usage
 from antiphon.wire.remainder import keep, restore
+from antiphon.wire.vectors import are_shortest, doubles_of, floats_of, set_doubles, set_floats
 
 WIRE = "openai_embeddings"
 PATH = "/embeddings"
@@ -34,6 +35,7 @@ RESPONSE = "response"
 
 pb = embeddings_pb2
 _SINGLE = "single_input"
+_PAST = 2.0**63
 _BASE64 = "base64"
 _WIDENED = "widened"
 """Decimals with all digits of the float as a double: -0.04541015625 (Mistral, OpenRouter)."""
@@ -89,7 +91,7 @@ class OpenAIEmbeddings:
 
     def decode_response(self, reply: HttpReply) -> pb.EmbedResponse:
         """The vectors of a successful reply. Raises ServiceError: MALFORMED_RESPONSE, or the error inside it."""
-        data = object_of(reply.body, "the answer")
+        data = object_of(reply.body, "the answer", read=_read)
         if "data" not in data and ("error" in data or "detail" in data):
             raise lift_error(reply)
         items = data.get("data")
@@ -238,6 +240,25 @@ def _lower_encoding(
         gaps.lacks("encoding", "this provider gives 32-bit floats only")
 
 
+def _read(body: bytes) -> Any:
+    """As `jsontext.loads`, without a search through all numbers for an integer past 64 bits: in a vector it is the
+    same number as a float, and what stands beside the vectors is soon looked through."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return loads(body)
+    return loads(body) if _past_64_bits(data) else data
+
+
+def _past_64_bits(value: Any) -> bool:
+    """Whether a number may have been an integer that orjson cannot hold; vectors are not looked through."""
+    if isinstance(value, dict):
+        return any(_past_64_bits(inner) for name, inner in value.items() if name != "embedding")
+    if isinstance(value, list):
+        return any(map(_past_64_bits, value))
+    return isinstance(value, float) and abs(value) >= _PAST
+
+
 def _lift_vector(embedding: pb.Embedding, item: JsonObject, position: int, holds: pb.VectorEncoding.ValueType) -> None:
     index = item.get("index")
     embedding.index = index if type(index) is int and 0 <= index < 2**31 else position
@@ -261,7 +282,7 @@ def _lift_packed(embedding: pb.Embedding, text: str, holds: pb.VectorEncoding.Va
     if holds == pb.VECTOR_ENCODING_FLOAT32 and len(data) % 4 == 0:
         floats = np.frombuffer(data, dtype="<f4")
         if np.isfinite(floats).all():
-            embedding.float32.values.extend(floats.tolist())
+            set_floats(embedding, floats)
             return
     packed = embedding.packed
     packed.encoding, packed.data = holds, data
@@ -269,25 +290,14 @@ def _lift_packed(embedding: pb.Embedding, text: str, holds: pb.VectorEncoding.Va
 
 
 def _lift_numbers(embedding: pb.Embedding, vector: list[Any]) -> None:
-    try:
-        doubles = np.array(vector, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ServiceError(Reason.MALFORMED_RESPONSE, "a vector of the answer is no list of numbers") from error
-    with np.errstate(over="ignore"):
-        floats = doubles.astype(np.float32)
-    if np.array_equal(floats.astype(np.float64), doubles):
+    doubles = doubles_of(vector)
+    floats = floats_of(doubles)
+    if np.array_equal(floats, doubles):
         _spell(embedding, RESPONSE, _WIDENED)
-    elif not np.array_equal(np.array(_shortest(floats), dtype=np.float64), doubles):
-        embedding.float64.values.extend(vector)
+    elif not are_shortest(floats, vector):
+        set_doubles(embedding, doubles)
         return
-    embedding.float32.SetInParent()
-    embedding.float32.values.extend(floats.tolist())
-
-
-def _shortest(floats: np.ndarray[Any, np.dtype[np.float32]]) -> list[float]:
-    """The floats as the shortest decimals that give them back."""
-    decimals: list[float | None] = orjson.loads(orjson.dumps(floats, option=orjson.OPT_SERIALIZE_NUMPY))
-    return [np.nan if value is None else value for value in decimals]
+    set_floats(embedding, floats)
 
 
 def _lower_vector(embedding: pb.Embedding, encoding_format: str) -> JsonObject:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from array import array
+from typing import Any, Final
 
 import numpy as np
 import orjson
@@ -23,6 +24,11 @@ _WIDENED = "widened"
 _BASE64 = "base64"
 _INTEGERS = {pb.VECTOR_ENCODING_INT8: np.int8, pb.VECTOR_ENCODING_UINT8: np.uint8}
 _SIGNED_BITS = "signed_bits"
+_SAMPLE: Final = 32
+"""Numbers whose decimals are looked at first: where they are not those of 32-bit floats, most of these show it."""
+
+Doubles = np.ndarray[Any, np.dtype[np.float64]]
+Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def lift_floats(embedding: pb.Embedding, vector: Json, scribe: Scribe) -> None:
@@ -30,19 +36,59 @@ def lift_floats(embedding: pb.Embedding, vector: Json, scribe: Scribe) -> None:
     if isinstance(vector, str):
         data = _unpacked(vector)
         scribe.spell(embedding, _BASE64)
-        embedding.float32.SetInParent()
-        embedding.float32.values.extend(np.frombuffer(data, dtype="<f4").tolist())
+        set_floats(embedding, np.frombuffer(data, dtype="<f4"))
         return
-    doubles = _array(vector)
-    with np.errstate(over="ignore"):
-        floats = doubles.astype(np.float32)
-    if not np.array_equal(np.array(_shortest(floats), dtype=np.float64), doubles):
-        if not np.array_equal(floats.astype(np.float64), doubles):
-            embedding.float64.values.extend(doubles.tolist())
+    doubles = doubles_of(vector)
+    floats = floats_of(doubles)
+    if not are_shortest(floats, vector):
+        if not np.array_equal(floats, doubles):
+            set_doubles(embedding, doubles)
             return
         scribe.spell(embedding, _WIDENED)
+    set_floats(embedding, floats)
+
+
+def doubles_of(vector: Json) -> Doubles:
+    """The numbers of a JSON list. Raises ServiceError MALFORMED_RESPONSE where it is none, or holds something else."""
+    if not isinstance(vector, list):
+        raise ServiceError(Reason.MALFORMED_RESPONSE, "a vector of the answer is no list of numbers")
+    try:
+        return np.frombuffer(array("d", vector), dtype=np.float64)
+    except (TypeError, OverflowError) as error:
+        raise ServiceError(Reason.MALFORMED_RESPONSE, "a vector of the answer is no list of numbers") from error
+
+
+def floats_of(doubles: Doubles) -> Floats:
+    """The nearest 32-bit floats."""
+    with np.errstate(over="ignore"):
+        return doubles.astype(np.float32)
+
+
+def are_shortest(floats: Floats, vector: list[Any]) -> bool:
+    """Whether the numbers of a list are the shortest decimals that give these floats back."""
+    return _shortest(floats[:_SAMPLE]) == vector[:_SAMPLE] and _shortest(floats) == vector
+
+
+def set_floats(embedding: pb.Embedding, floats: Floats) -> None:
+    """Set the vector: the bytes of the numbers are those of the message, so that they need not be told one by one."""
     embedding.float32.SetInParent()
-    embedding.float32.values.extend(floats.tolist())
+    embedding.float32.MergeFromString(_field(floats.astype("<f4", copy=False).tobytes()))
+
+
+def set_doubles(embedding: pb.Embedding, doubles: Doubles) -> None:
+    """As `set_floats`, for doubles."""
+    embedding.float64.SetInParent()
+    embedding.float64.MergeFromString(_field(doubles.astype("<f8", copy=False).tobytes()))
+
+
+def _field(data: bytes) -> bytes:
+    """The first field of a message, of this packed content."""
+    size, length = bytearray(), len(data)
+    while length > 0x7F:
+        size.append(length & 0x7F | 0x80)
+        length >>= 7
+    size.append(length)
+    return b"\x0a%b%b" % (size, data)
 
 
 def lower_floats(embedding: pb.Embedding, scribe: Scribe) -> Json:
@@ -110,6 +156,7 @@ def _unpacked(text: str) -> bytes:
     return data
 
 
-def _shortest(floats: np.ndarray[Any, np.dtype[np.float32]]) -> list[float]:
+def _shortest(floats: Floats) -> list[float | None]:
+    """The shortest decimals that give the floats back; None for what is no number."""
     decimals: list[float | None] = orjson.loads(orjson.dumps(floats, option=orjson.OPT_SERIALIZE_NUMPY))
-    return [np.nan if value is None else value for value in decimals]
+    return decimals
