@@ -105,4 +105,4 @@ async def test_watching_a_hop_and_writing_its_line_stay_within_theirs(as_shipped
     def nothing() -> None:
         CURRENT.set(Call())
 
-    assert calls(work) - calls(nothing) <= 58
+    assert calls(work) - calls(nothing) <= 54

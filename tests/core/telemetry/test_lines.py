@@ -9,17 +9,21 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
 import pytest
 import structlog
+from opentelemetry.context import Context
+from opentelemetry.propagate import extract
 
+from antiphon.core.call import Call
+from antiphon.core.telemetry.genai import operation
 from antiphon.core.telemetry.lines import ENOUGH, LineHandler, tell
 from antiphon.core.telemetry.logs import configure_logs
 from antiphon.core.telemetry.setup import configure
-from tests.core.telemetry.parts import until
+from tests.core.telemetry.parts import Measured, until
 
 
 class Counting(StringIO):
@@ -91,7 +95,7 @@ async def test_lines_and_records_keep_their_order(begin: Callable[[], Counting])
 async def test_many_lines_do_not_wait(begin: Callable[[], Counting], monkeypatch: pytest.MonkeyPatch) -> None:
     stream = begin()
     monkeypatch.setattr("antiphon.core.telemetry.lines.DELAY", 3600)
-    tell("rpc", {"text": "x" * ENOUGH}, None)
+    tell("rpc", {}, None, free={"text": "x" * ENOUGH})
     tell("rpc", {}, None)
     await until(lambda: len(lines(stream)) == 2)
 
@@ -198,6 +202,36 @@ async def test_free_text_passes_the_redaction(begin: Callable[[], Counting]) -> 
     tell("http", {"method": "GET"}, None, free={"request_id": f"r {key}"})
     await until(lambda: len(lines(stream)) == 1)
     assert lines(stream)[0]["request_id"] == "r [redacted]"
+
+
+async def test_text_that_is_no_text_costs_no_line(begin: Callable[[], Counting]) -> None:
+    stream = begin()
+    tell("http", {"number": 0}, None, free={"request_id": "\ud800"})
+    tell("http", {"number": 1}, None)
+    await until(lambda: len(lines(stream)) == 2)
+    assert [line["number"] for line in lines(stream)] == [0, 1]
+
+
+async def test_a_line_names_its_trace_and_the_moment_it_was_told(
+    begin: Callable[[], Counting], measured: Measured
+) -> None:
+    stream = begin()
+    ours = extract({"traceparent": f"00-{'0a' * 16}-{'0b' * 8}-01"}, Context())
+    before = datetime.now(UTC)
+    tell("rpc", {}, ours)
+    with operation(Call(trace=ours), "chat", provider="openai", model="m") as op:
+        tell("rpc", {}, op.call.trace)
+    tell("rpc", {}, Context())
+    after = datetime.now(UTC)
+    await until(lambda: len(lines(stream)) == 3)
+    foreign, own, none = lines(stream)
+    assert (foreign["trace_id"], foreign["span_id"]) == ("0a" * 16, "0b" * 8)
+    context = measured.one("chat m").context
+    assert context is not None
+    assert (own["trace_id"], own["span_id"]) == ("0a" * 16, f"{context.span_id:016x}")
+    assert "trace_id" not in none
+    for line in lines(stream):
+        assert before <= datetime.fromisoformat(line["timestamp"]) <= after
 
 
 async def test_no_line_below_the_level(root_logger: logging.Logger) -> None:
