@@ -76,7 +76,7 @@ bench-check: $(VENV)/.dev ## fails while the newest results of `make bench` miss
 fuzz: $(VENV)/.dev ## 50,000 hostile inputs for each parser
 	ANTIPHON_FUZZ_EXAMPLES=$(or $(EXAMPLES),50000) python -m pytest -q tests/fuzz --timeout=0
 
-LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate --no-emit-index-url
 lock: $(VENV)/.dev ## renew the locked requirements
 	$(LOCK) -c requirements/constraints.txt pyproject.toml -o requirements/runtime.lock
 	$(LOCK) -c requirements/constraints.txt pyproject.toml requirements/dev.in -o requirements/dev.lock
