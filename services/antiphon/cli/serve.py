@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -52,6 +53,7 @@ async def serve(role: str, settings: Settings, *, ready_file: Path | None = None
                 write_whole(http_file(ready_file), door.address)
         if ready_file is not None:
             write_whole(ready_file, server.address)
+        gc.freeze()  # modules and tables stay: to search them for garbage took 20 ms, in which every call stood still
         await signalled()
         log.info("antiphon %s drains: running calls have %g s to finish", role, settings.grace)
         await server.drain()
