@@ -54,6 +54,8 @@ class Chain:
         """The handler of a method, within the layers."""
         if not method.startswith("/antiphon."):
             return handler
+        if handler.request_streaming:
+            raise ValueError(f"{method} streams its request, and layers look at one request")
         coders = (handler.request_deserializer, handler.response_serializer)
         if handler.unary_stream is not None:
             return grpc.unary_stream_rpc_method_handler(self._stream(method, handler.unary_stream), *coders)

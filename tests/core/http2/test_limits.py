@@ -19,6 +19,7 @@ from antiphon.core.http2.frames import ErrorCode
 from tests.core.http2.parts import Bytes, Client, message, raw, request, server, until
 
 CALM = ErrorCode.ENHANCE_YOUR_CALM
+EXHAUSTED = "8"
 
 
 @pytest.mark.parametrize("piece", [b"", b"x" * 16384])
@@ -131,3 +132,17 @@ async def test_an_answer_over_the_limit_is_an_error() -> None:
     client.call(1, b"1 20001", "Count")
     await until(lambda: client.status(1) == "8")
     assert "20001 vs. 20000" in client.details(1)
+
+
+async def test_only_so_much_of_requests_that_are_not_whole_is_held() -> None:
+    client = Client(server(Bytes(), message=10_000, held=15_000))
+    for stream, size in ((1, 8000), (3, 8000), (5, 5000)):
+        client.send(client.head(stream, request()), DataFrame(stream, message(bytes(9000))[:size]))
+    assert [client.status(stream) for stream in (1, 3, 5)] == ["", EXHAUSTED, ""]
+    client.send(DataFrame(1, message(bytes(9000))[8000:], flags=["END_STREAM"]))
+    assert await client.answer(1) == bytes(9000)
+    client.send(RstStreamFrame(5, ErrorCode.CANCEL))
+    client.send(client.head(7, request()), DataFrame(7, message(bytes(9999))[:9990]))
+    client.send(DataFrame(7, message(bytes(9999))[9990:], flags=["END_STREAM"]))
+    assert await client.answer(7) == bytes(9999)
+    assert client.connection._held == 0

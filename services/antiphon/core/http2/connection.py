@@ -8,14 +8,14 @@ from typing import Any, Final, Protocol, cast
 
 from antiphon.core.http2 import answers, frames, refusals
 from antiphon.core.http2.exchange import Exchange
-from antiphon.core.http2.frames import MOST_STREAM, MOST_WINDOW, WINDOW, ErrorCode, ProtocolError, Setting
+from antiphon.core.http2.frames import MOST_STREAM, MOST_WINDOW, ErrorCode, ProtocolError, Setting
 from antiphon.core.http2.handlers import answer
 from antiphon.core.http2.heads import Heads, MalformedError
-from antiphon.core.http2.limits import HEADER_LIST_BYTES, Limits
+from antiphon.core.http2.limits import Limits
 from antiphon.core.http2.messages import PREFIX, Inbox, RefusedError
 from antiphon.core.http2.outbox import HIGH_WATER, Outbox
 from antiphon.core.http2.reader import FrameReader, WrongProtocolError
-from antiphon.core.http2.watch import Budget, Pulse
+from antiphon.core.http2.watch import Budget, Pulse, peer_of
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Connection(FrameReader):
         self._allowance = home.limits.connection_window
         self._resets = Budget(home.limits.resets, home.limits.resets / home.limits.resets_seconds, loop)
         self._controls = 0
+        self._held = 0  # bytes of requests that are not whole
         self._peer = ""
 
     # What the event loop calls.
@@ -65,18 +66,9 @@ class Connection(FrameReader):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
         self._outbox = Outbox(self.transport, self._loop)
-        limits = self._limits
-        self._pulse = Pulse(limits, self._loop, self._outbox.send, self.transport.abort)
-        self._late = self._loop.call_later(limits.preface, self._unheard)
+        self._pulse = Pulse(self._limits, self._loop, self._outbox.send, self.transport.abort)
+        self._late = self._loop.call_later(self._limits.preface, self._unheard)
         self._home.connections.add(self)
-        hello = frames.settings(
-            {
-                Setting.MAX_CONCURRENT_STREAMS: limits.streams,
-                Setting.INITIAL_WINDOW_SIZE: limits.window,
-                Setting.MAX_HEADER_LIST_SIZE: HEADER_LIST_BYTES,
-            }
-        )
-        self._outbox.send(hello + frames.window_update(0, limits.connection_window - WINDOW))
 
     def data_received(self, data: bytes) -> None:
         """Bytes of frames."""
@@ -132,7 +124,7 @@ class Connection(FrameReader):
 
     def cut(self) -> None:
         """Close at once, whatever still runs: its clients are told that the server ends."""
-        if self.deaf:
+        if self.deaf or not self.greeted:
             self.transport.abort()
             return
         for call in list(self._calls.values()):
@@ -144,17 +136,14 @@ class Connection(FrameReader):
     def peer(self) -> str:
         """Who is on the other side, as grpc spells it."""
         if not self._peer:
-            name = self.transport.get_extra_info("peername")
-            if isinstance(name, tuple):
-                host, port = name[:2]
-                self._peer = f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
-            else:
-                self._peer = "unix:"
+            self._peer = peer_of(self.transport)
         return self._peer
 
     def closed(self, call: Exchange) -> None:
         """The answer of a call is sent, or not wanted."""
         self._calls.pop(call.id, None)
+        if call.inbox is not None:
+            self._held -= call.inbox.drop()
         if self._refusing:
             self._close_if_idle()
 
@@ -173,6 +162,10 @@ class Connection(FrameReader):
             self._widen(call)
 
     # Requests.
+
+    def got_preface(self) -> None:
+        """Only now may frames be sent: a client of HTTP/1.1 could not read them."""
+        self._outbox.send(self._limits.hello())
 
     def got_block(self, stream: int, block: bytes, *, ends: bool) -> None:
         """A new call, or the trailers of its request."""
@@ -250,6 +243,7 @@ class Connection(FrameReader):
         if inbox is None:
             inbox = call.inbox = Inbox(call.head.encoding, self.most)
         streamed = call.method.request_streaming
+        self._held -= inbox.waiting
         try:
             for message in inbox.take(payload) if payload else ():
                 if not streamed and call.messages:
@@ -258,6 +252,11 @@ class Connection(FrameReader):
                 call.offer(message)
         except RefusedError as error:
             call.refuse(error.refusal)
+            return
+        finally:
+            self._held += inbox.waiting
+        if self._held > self._limits.held:
+            call.refuse(refusals.FULL)
             return
         if not ends:
             if not streamed or not call.messages:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from antiphon.core.http2 import frames
+
 HEADER_LIST_BYTES: Final = 16 * 1024
 """Bytes of a request's header list, counted as RFC 9113, section 6.5.2: more is refused, call by call."""
 HEADER_LIST_MOST: Final = 64 * 1024
@@ -22,6 +24,7 @@ class Limits:
     - `message`: of a request after decompression, and of an answer
     - `streams`: calls that one connection runs at a time
     - `window`, `connection_window`: what a client may send ahead
+    - `held`: of requests on one connection that are not whole
     - `preface`: for a client's first words
     - `tick`, `silent_ticks`: a peer that was silent for so many ticks is asked whether it is there, and gone a tick
       later
@@ -35,6 +38,7 @@ class Limits:
     streams: int = 4096
     window: int = 1024 * 1024
     connection_window: int = 8 * 1024 * 1024
+    held: int = 512 * 1024 * 1024
     preface: float = 10.0
     tick: float = 10.0
     silent_ticks: int = 3
@@ -42,3 +46,14 @@ class Limits:
     resets: int = 2000
     resets_seconds: float = 4.0
     controls: int = 1000
+
+    def hello(self) -> bytes:
+        """What a client is told of them."""
+        told = frames.settings(
+            {
+                frames.Setting.MAX_CONCURRENT_STREAMS: self.streams,
+                frames.Setting.INITIAL_WINDOW_SIZE: self.window,
+                frames.Setting.MAX_HEADER_LIST_SIZE: HEADER_LIST_BYTES,
+            }
+        )
+        return told + frames.window_update(0, self.connection_window - frames.WINDOW)

@@ -46,6 +46,12 @@ class Inbox:
         """Bytes that it still needs, as far as is known."""
         return self._want - self._have
 
+    def drop(self) -> int:
+        """Forget what waits; how many bytes it was."""
+        dropped, self._have = self._have, 0
+        self._pieces.clear()
+        return dropped
+
     def take(self, data: bytes) -> Iterator[bytes]:
         """The messages that these bytes complete. Raises RefusedError."""
         self._pieces.append(data)

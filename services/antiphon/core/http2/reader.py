@@ -58,6 +58,10 @@ class FrameReader(asyncio.Protocol):
 
     # What a subclass says.
 
+    def got_preface(self) -> None:
+        """The client speaks HTTP/2."""
+        raise NotImplementedError
+
     def got_data(self, stream: int, payload: bytes, size: int, ends: int) -> None:
         """DATA without its padding; `size` counts with it."""
         raise NotImplementedError
@@ -101,6 +105,7 @@ class FrameReader(asyncio.Protocol):
                     return
                 raise WrongProtocolError(http1=b"HTTP/1" in data[:4096] or data[:4].isalpha())
             self.greeted = True
+            self.got_preface()
             at = len(PREFACE)
         at = self._frames(data, at)
         if at < len(data) and not self.deaf:

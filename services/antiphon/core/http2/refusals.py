@@ -12,6 +12,7 @@ NOT_FOUND: Final = Refusal(code=grpc.StatusCode.UNIMPLEMENTED, details="Method n
 NO_MESSAGE: Final = Refusal(code=grpc.StatusCode.INTERNAL, details="the call came without a request message")
 MANY: Final = Refusal(code=grpc.StatusCode.INTERNAL, details="the call came with more than one request message")
 CUT: Final = Refusal(code=grpc.StatusCode.INTERNAL, details="the request ended within a message")
+FULL: Final = Refusal(code=grpc.StatusCode.RESOURCE_EXHAUSTED, details="too many large requests at once; send fewer")
 ENDS: Final = Refusal(code=grpc.StatusCode.UNAVAILABLE, details="the server ends")
 _PLAIN: Final = b"this is the gRPC port: it speaks HTTP/2 with prior knowledge, and gRPC only\n"
 WRONG_DOOR: Final = (

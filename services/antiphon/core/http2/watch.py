@@ -69,3 +69,12 @@ class Budget:
             return False
         self._left -= 1
         return True
+
+
+def peer_of(transport: asyncio.BaseTransport) -> str:
+    """Who is on the other side, as grpc spells it."""
+    name = transport.get_extra_info("peername")
+    if not isinstance(name, tuple):
+        return "unix:"
+    host, port = name[:2]
+    return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
