@@ -11,7 +11,8 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 
-from antiphon.core.telemetry.histograms import MOST_SETS, OVERFLOW, SETTINGS, Histogram, Histograms
+from antiphon.core.telemetry import names
+from antiphon.core.telemetry.histograms import MANY, MOST_SETS, OVERFLOW, SETTINGS, Histogram, Histograms
 from antiphon.core.telemetry.instruments import SCOPE, Instruments, installed
 from antiphon.core.telemetry.setup import configure
 from tests.core.telemetry.parts import Measured
@@ -67,6 +68,39 @@ def test_points_are_those_of_the_sdk() -> None:
     assert points(ours) == points(theirs)  # since the start, not since the last look
     sdk.shutdown()
     provider.shutdown()
+
+
+def test_a_series_is_found_by_the_values_of_its_dimensions() -> None:
+    histogram = Histogram("it", unit="s", description="", bounds=BOUNDS, dimensions=("a", "b", "c"))
+    histogram.of["x", None, True].record(1)
+    histogram.of["x",].record(2)
+    histogram.of["x", None].record(3)
+    histogram.record(4, {"a": "x"})
+    assert histogram.of["y",] is not histogram.of["x",]  # which was asked for, and measured nothing
+    metric: Any = histogram.metric(1)
+    found = {frozenset(point.attributes.items()): point.sum for point in metric.data.data_points}
+    assert found == {frozenset({("a", "x"), ("c", True)}): 1, frozenset({("a", "x")}): 9}
+
+
+@pytest.mark.parametrize("looks", [0, 1, 3])
+def test_many_measurements_are_those_of_the_sdk_whenever_somebody_looks(looks: int) -> None:
+    amounts = [number * 7 % 11 / 2 for number in range(3 * MANY + 5)]
+    theirs = InMemoryMetricReader()
+    sdk = MeterProvider(metric_readers=[theirs], shutdown_on_exit=False)
+    reference = sdk.get_meter("it").create_histogram(
+        "it", unit="s", description="What it is.", explicit_bucket_boundaries_advisory=BOUNDS
+    )
+    histogram = Histogram("it", unit="s", description="", bounds=BOUNDS)
+    for number, amount in enumerate(amounts):
+        reference.record(amount)
+        histogram.record(amount)
+        if looks and number % (len(amounts) // looks) == 0:
+            histogram.metric(1)
+    metric: Any = histogram.metric(1)
+    (point,) = metric.data.data_points
+    said = (point.count, point.sum, point.bucket_counts, point.explicit_bounds, point.min, point.max)
+    assert {frozenset[Any](): said} == points(theirs)
+    sdk.shutdown()
 
 
 async def test_measurements_from_threads_are_all_counted() -> None:
@@ -132,8 +166,13 @@ async def test_a_setting_that_ours_cannot_follow_brings_the_sdks(
     try:
         assert not isinstance(instruments().tokens, Histogram)
         instruments().tokens.record(1, {})
+        instruments().tokens.of["chat", "openai"].record(2)
         data: Any = reader.get_metrics_data()
         (metric,) = data.resource_metrics[0].scope_metrics[0].metrics
+        assert [(dict(point.attributes), point.sum) for point in metric.data.data_points] == [
+            ({}, 1),
+            ({names.OPERATION: "chat", names.PROVIDER: "openai"}, 2),
+        ]
         assert metric.data.aggregation_temporality is AggregationTemporality.CUMULATIVE
     finally:
         await shutdown()
