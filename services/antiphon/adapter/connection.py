@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import httptools
@@ -15,9 +16,13 @@ HIGH_WATER: Final = 256 * 1024
 MAX_HEAD: Final = 128 * 1024
 """Bytes of headers and trailers together, and of a head that is not yet whole."""
 
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
-"""Headers that say where a body ends."""
-_FRAMING_SIZES: Final = frozenset(map(len, _FRAMING))
+_VERSIONS: Final = {"1.0": b"HTTP/1.0", "1.1": b"HTTP/1.1"}
+
+
+@lru_cache(maxsize=1024)
+def _lower(name: bytes) -> str:
+    """The name of a header; providers send the same few again and again."""
+    return name.lower().decode("latin-1")
 
 
 class Connection(asyncio.Protocol):
@@ -45,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._head_size = 0
         self.idle_since = 0.0
         self.raw_headers: list[tuple[bytes, bytes]] = []
+        self._names: list[str] = []
         self.trailers: list[tuple[str, str]] = []
         self.reason = b""
         self.status = 0
@@ -77,13 +83,14 @@ class Connection(asyncio.Protocol):
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers of the answer, their names in lower case; values of one name are joined."""
-        raw = self.raw_headers
+        names = self._names
         try:
-            pairs = [(name.lower().decode(), value.decode()) for name, value in raw]
+            values = [value.decode() for _, value in self.raw_headers]
         except UnicodeDecodeError:
-            pairs = [(name.lower().decode("latin-1"), value.decode("latin-1")) for name, value in raw]
-        headers = dict(pairs)
-        if len(headers) != len(raw):
+            values = [value.decode("latin-1") for _, value in self.raw_headers]
+        headers = dict(zip(names, values, strict=True))
+        if len(headers) != len(names):
+            pairs = list(zip(names, values, strict=True))
             headers = {name: ", ".join(value for key, value in pairs if key == name) for name in headers}
         return headers
 
@@ -182,15 +189,11 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, or one trailer."""
-        self._head_size += len(name) + len(value)
-        if self._head_size > MAX_HEAD:
-            self._grow_head(0)
         if self._in_body:
+            self._grow_head(len(name) + len(value))
             self.trailers.append((name.decode("latin-1"), value.decode("latin-1")))
-            return
-        self.raw_headers.append((name, value))
-        if len(name) in _FRAMING_SIZES and name.lower() in _FRAMING:
-            self._framed = True
+        else:
+            self.raw_headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -198,9 +201,11 @@ class Connection(asyncio.Protocol):
         self.status = parser.get_status_code()
         if self.status < 200:
             return
-        self.http_version = b"HTTP/" + parser.get_http_version().encode()
+        self.http_version = _VERSIONS.get(parser.get_http_version(), b"HTTP/1.1")
         self._in_body = True
-        self._framed = self._framed or self.status in (204, 304)
+        names = self._names = [_lower(name) for name, _ in self.raw_headers]
+        self._framed = "content-length" in names or "transfer-encoding" in names or self.status in (204, 304)
+        self._grow_head(sum([len(name) + len(value) for name, value in self.raw_headers]))
         self._keep_alive = self._framed and parser.should_keep_alive()
         head, self._head = self._head, None
         if head is not None and not head.done():
@@ -209,7 +214,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The answer is whole, or was only one that says to wait (1xx)."""
         if self.status < 200:
-            self.raw_headers, self.reason, self._framed = [], b"", False
+            self.raw_headers, self.reason = [], b""
         else:
             self.ended = True
 

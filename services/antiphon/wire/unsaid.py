@@ -7,6 +7,7 @@ codec learns it, and never dropped in silence.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from antiphon.v1 import chat_pb2, content_pb2
@@ -42,14 +43,20 @@ def unsaid(spec: chat_pb2.ChatSpec, said: frozenset[str]) -> Iterator[str]:
 
     `said` holds names, or names as "sampling.top_k" of the messages of which a wire says a part.
     """
+    handled = _handled(said)
     for descriptor, value in spec.ListFields():
         if descriptor.name in NESTED and descriptor.name not in said:
             for inner, part in value.ListFields():
                 path = f"{descriptor.name}.{inner.name}"
                 if path not in said and not _harmless(path, part):
                     yield path
-        elif descriptor.name not in ALWAYS | said and not _harmless(descriptor.name, value):
+        elif descriptor.name not in handled and not _harmless(descriptor.name, value):
             yield descriptor.name
+
+
+@lru_cache(maxsize=64)
+def _handled(said: frozenset[str]) -> frozenset[str]:
+    return ALWAYS | said
 
 
 def _harmless(path: str, value: Any) -> bool:

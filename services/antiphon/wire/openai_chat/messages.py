@@ -101,13 +101,18 @@ def lower_any(message: Message, direction: str, quirks: Quirks, path: str, gaps:
 
 
 def _text_alone(message: Message) -> str | None:
-    """The text of a message that is a role and a text and nothing else: most are, and every quirk leaves them alone."""
-    if len(message.parts) != 1 or message.role not in _PLAIN_ROLES or len(message.ListFields()) != 2:
+    """The text of a message that is a role and a text and nothing else: most are, and every quirk leaves them alone.
+
+    Anything else that a message said would make it larger, so its size tells, and no field need be asked for.
+    """
+    parts = message.parts
+    if len(parts) != 1 or message.role not in _PLAIN_ROLES:
         return None
-    part = message.parts[0]
-    if not part.HasField("text") or len(part.ListFields()) != 1 or len(part.text.ListFields()) != 1:
-        return None
-    return part.text.text or None
+    text = parts[0].text.text
+    size = len(text) if text.isascii() else len(text.encode())
+    for _ in range(3):  # the text in its part, that in the list of parts, and that in the message
+        size += 2 + (size.bit_length() - 1) // 7
+    return text if text and message.ByteSize() == size + 2 else None
 
 
 def said_parts(parts: Iterable[Part], path: str, gaps: Gaps, refused: frozenset[str] = frozenset()) -> Iterator[Part]:

@@ -19,6 +19,7 @@ from antiphon.wire.openai_chat.quirks import WIRE
 _FORM = f"{WIRE}/response"
 _FRAME = frozenset({"id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint"})
 _NEEDED = frozenset({"id", "object", "model", "choices"})
+_WORDS = ("id", "model", "service_tier", "system_fingerprint")
 _CHOICE = frozenset({"index", "message", "finish_reason"})
 _MESSAGE = frozenset({"role", "content"})
 _CALL = frozenset({"id", "type", "function"})
@@ -36,13 +37,16 @@ def lift_plain(data: JsonObject) -> chat_pb2.Completion | None:
             nulls.append(key)
         elif key not in _FRAME:
             return None
-    words = (data["id"], data["model"], data.get("service_tier"), data.get("system_fingerprint"))
     choices, created = data["choices"], data.get("created")
-    if not all(type(word) is str and word for word in words if word is not None) or None in words[:2]:
-        return None
+    named: dict[str, str] = {}
+    for name in _WORDS:
+        word = data.get(name)
+        if type(word) is str and word:
+            named[name] = word
+        elif word is not None or name in _NEEDED:
+            return None
     if type(choices) is not list or (created is not None and (type(created) is not int or not 0 <= created < 2**33)):
         return None
-    named = dict(zip(("id", "model", "service_tier", "system_fingerprint"), words, strict=True))
     completion = chat_pb2.Completion(**named)
     if not all(_lift_choice(completion, choice) for choice in choices):
         return None
@@ -58,21 +62,33 @@ def _lift_choice(completion: chat_pb2.Completion, choice: Any) -> bool:
     if type(choice) is not dict or not choice.keys() >= _CHOICE:
         return False
     message, index, word = choice["message"], choice["index"], choice["finish_reason"]
-    if type(index) is not int or not 0 <= index < 2**31 or not (word is None or (type(word) is str and word)):
+    if type(index) is not int or not 0 <= index < 2**31 or not (word is None or type(word) is str):
         return False
-    nulls = [key for key in choice if key not in _CHOICE]
-    if any(choice[key] is not None for key in nulls):
-        return False
+    nulls: list[str] = []
+    for key, value in choice.items():
+        if key not in _CHOICE:
+            if value is not None:
+                return False
+            nulls.append(key)
     output = completion.outputs.add(index=index)
+    if word is not None:
+        finish = _finish(word)
+        if finish is None:
+            return False
+        output.finish_reason = finish
+        output.provider_finish_reason = word
     if type(message) is not dict or not _lift_message(output, message):
         return False
-    if word is not None:
-        output.finish_reason = meaning(word)
-        output.provider_finish_reason = word
-        if finish_word(output) != word:  # clients are told another, so the general way keeps this one
-            return False
     _spell(output, nulls)
     return True
+
+
+@lru_cache(maxsize=64)
+def _finish(word: str) -> chat_pb2.FinishReason.ValueType | None:
+    """The meaning of a reason; None where clients are told another word, so that the general way has to keep it."""
+    finish = meaning(word)
+    output = chat_pb2.Output(finish_reason=finish, provider_finish_reason=word)
+    return finish if word and finish_word(output) == word else None
 
 
 def _lift_message(output: chat_pb2.Output, data: JsonObject) -> bool:

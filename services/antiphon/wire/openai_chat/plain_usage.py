@@ -37,14 +37,14 @@ _AUDIO_IN: Mapping[str, str] = {
     "input_by_modality": "prompt_tokens_details",
     "output_by_modality": "completion_tokens_details",
 }
-_ELSEWHERE = ("time_info", "stats")
+_ELSEWHERE = frozenset({"time_info", "stats"})
 """Fields of an answer in which some providers put further counts."""
 
 
 def lift_plain(answer: JsonObject, usage: usage_pb2.Usage) -> bool:
     """Read the counts of an answer into an empty `usage`; False, with `usage` empty, where they are not plain."""
     block = answer.get("usage")
-    if not isinstance(block, dict) or any(name in answer for name in _ELSEWHERE):
+    if not isinstance(block, dict) or not _ELSEWHERE.isdisjoint(answer):
         return False
     audio: list[tuple[str, int]] = []
     counts: dict[str, int] = {}

@@ -109,6 +109,11 @@ SAID = frozenset(
 )  # fmt: skip
 """Fields of a request that this wire says, or refuses by itself; every other one is refused for it."""
 
+_MESSAGES_ALONE = frozenset(
+    {"model", "messages", "idempotency_key", "on_unsupported", "report_parameters", "provider_data"}
+)
+"""Fields of a request that asks for nothing but an answer to its messages."""
+
 _HINTS = frozenset({"cache.key", "cache.retention"})
 """Fields without which the answer is the same."""
 
@@ -190,6 +195,14 @@ def _lowered(spec: ChatSpec, quirks: Quirks, gaps: Gaps, *, stream: bool) -> Jso
         for index, message in enumerate(spec.messages)
         for item in lower_messages(message, REQUEST, quirks, f"spec.messages[{index}]", gaps)
     ]
+    if not {descriptor.name for descriptor, _ in spec.ListFields()} <= _MESSAGES_ALONE:
+        _lower_options(data, spec, quirks, gaps)
+    _lower_streaming(data, spec, quirks, stream=stream)
+    return data
+
+
+def _lower_options(data: JsonObject, spec: ChatSpec, quirks: Quirks, gaps: Gaps) -> None:
+    """Everything of a request beside its messages."""
     for field in _set_fields(spec):
         _lower_field(data, spec, field, quirks, gaps)
     for path, is_said in UNSAYABLE:
@@ -202,8 +215,6 @@ def _lowered(spec: ChatSpec, quirks: Quirks, gaps: Gaps, *, stream: bool) -> Jso
     data |= lower_choice(spec, quirks, gaps)
     data |= lower_format(spec, quirks, gaps)
     data |= lower_reasoning(spec, quirks, gaps)
-    _lower_streaming(data, spec, quirks, stream=stream)
-    return data
 
 
 def _model(call: HttpCall, data: JsonObject) -> str:
