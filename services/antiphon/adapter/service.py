@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any, cast
 
 from antiphon.adapter.catalog import Catalog
 from antiphon.adapter.credentials import Credentials
 from antiphon.adapter.health import Observations
+from antiphon.adapter.labels import label as _label
+from antiphon.adapter.labels import note as _note
+from antiphon.adapter.labels import refused as _refused
 from antiphon.adapter.providers import Provider, Providers
 from antiphon.adapter.recording import RecordingPolicy
-from antiphon.adapter.replies import OpenReply
+from antiphon.adapter.relay import ProviderRelay, RelayingWire
 from antiphon.adapter.targets import Targets
 from antiphon.adapter.upstream import Target, Upstream
 from antiphon.adapter.wires import chat_wire, embeddings_wire
+from antiphon.core.backends import Relay
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.fates import fates
@@ -22,7 +27,7 @@ from antiphon.core.health import answered
 from antiphon.core.streams import Batches, Events, published_together, together
 from antiphon.core.telemetry.genai import Operation, operation
 from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2, usage_pb2
-from antiphon.wire.base import ChatWire, CountsTokens, EmbeddingsWire, HttpCall
+from antiphon.wire.base import ChatWire, CountsTokens, EmbeddingsWire, HttpCall, Relays
 from antiphon.wire.sent import sent
 
 HealthSource = Callable[[], Sequence[health_pb2.ComponentHealth]]
@@ -45,6 +50,7 @@ class ProviderAdapter:
         self._upstream = upstream
         self._policy = policy
         self._wires = {each.name: chat_wire(each) for each in providers if _comes_first(each, credentials)}
+        self._relays: dict[tuple[str, str], RelayingWire] = {}
         self._embeddings: dict[str, EmbeddingsWire] = {}
         self._observed = Observations(providers, credentials, policy)
         self._also_health = also_health
@@ -122,6 +128,16 @@ class ProviderAdapter:
                 if not whole:
                     used.CopyFrom(decoder.usage())
                     op.so_far(used)
+
+    def relay(self, wire: str, request: Mapping[str, Any], size: int, call: Call) -> Relay | None:
+        """The way of a request whose wire is the provider's own."""
+        provider, own = self._providers.resolve(request["model"])
+        codec = self._relays.get((provider.name, wire)) or self._relaying(provider, wire)
+        wired = None if codec is None else codec.relay_request(request, size, own)
+        if codec is None or wired is None:
+            return None
+        target = partial(self._target, provider, own, wired.call)
+        return ProviderRelay(provider, own, codec, wired, target, self._upstream, self._observed, call)
 
     async def count_tokens(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.CountTokensResponse:
         """The provider's own count. Raises ServiceError UNSUPPORTED_OPERATION where it offers none."""
@@ -208,6 +224,14 @@ class ProviderAdapter:
         wire = self._wires[provider.name] = await asyncio.to_thread(chat_wire, provider)
         return wire
 
+    def _relaying(self, provider: Provider, wire: str) -> RelayingWire | None:
+        """The provider's codec where it is `wire` and passes plain requests on; None before the codec's first call."""
+        codec = self._wires.get(provider.name)
+        if codec is None or codec.name != wire or not isinstance(codec, Relays):
+            return None
+        relaying = self._relays[provider.name, wire] = cast("RelayingWire", codec)
+        return relaying
+
     async def _embeddings_wire(self, provider: Provider) -> EmbeddingsWire | None:
         wire = await asyncio.to_thread(embeddings_wire, provider)
         if wire is not None:
@@ -265,37 +289,7 @@ def _chat_fates(wire: ChatWire, spec: chat_pb2.ChatSpec, own: str, *, stream: bo
     return fates(renamed, lambda each: sent(wire.encode_request(each, stream=stream)), prefix="spec.")
 
 
-def _note(op: Operation, reply: OpenReply) -> None:
-    if reply.recording.get("replayed"):
-        op.replayed(str(reply.recording.get("cassette", "")))
-    if synthetic := reply.recording.get("synthetic"):
-        op.synthetic(str(synthetic))
-    if reply.request_id:
-        op.request_id(reply.request_id)
-
-
-def _label(completion: chat_pb2.Completion, provider: Provider, reply: OpenReply) -> None:
-    completion.provider = provider.name
-    completion.upstream_request_id = reply.request_id
-    completion.replayed = bool(reply.recording.get("replayed"))
-
-
 def _finish(op: Operation, completion: chat_pb2.Completion, finish_reasons: Sequence[str]) -> None:
     op.finished(
         usage=completion.usage, model=completion.model, response_id=completion.id, finish_reasons=finish_reasons
     )
-
-
-def _refused(provider: Provider, model: str, error: ServiceError, reply: OpenReply) -> ServiceError:
-    """The provider's error with what the codec cannot know; a missing model says how to find the right name."""
-    error.metadata.update(
-        {"provider": provider.name, "model": model, "http_status": str(reply.status)}
-        | ({"upstream_request_id": reply.request_id} if reply.request_id else {})
-        | ({"synthetic": str(reply.recording["synthetic"])} if "synthetic" in reply.recording else {})
-    )
-    error.message = f"{provider.name}: {error.message}"
-    if error.reason is Reason.MODEL_NOT_FOUND:
-        error.message += f"; `antiphon models --provider {provider.name}` lists what there is"
-    elif error.reason is Reason.INVALID_CREDENTIALS and provider.key_names:
-        error.message += f"; the key comes from {' or '.join(provider.key_names)}"
-    return error

@@ -6,8 +6,8 @@ The gateway, the provider adapter and the Triton service are backends alike. `se
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from antiphon.core.call import Call
 from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2
@@ -59,6 +59,30 @@ class HealthBackend(Protocol):
 
     async def get_health(self, request: health_pb2.GetHealthRequest, call: Call) -> health_pb2.GetHealthResponse:
         """How the parts are now; a part that fails is told, not raised."""
+
+
+class Relay(Protocol):
+    """A request of some wire, on its way to a provider that speaks the same wire. One of the two is to be asked, once,
+    as `stream` says."""
+
+    stream: bool
+    """Whether the client asked for a stream."""
+
+    async def whole(self) -> bytes | chat_pb2.Completion:
+        """The provider's answer as it came, or read where it may not be passed on so. Raises ServiceError."""
+
+    def pieces(self, write: Callable[[Sequence[chat_pb2.StreamChatResponse]], bytes]) -> AsyncGenerator[bytes, None]:
+        """The answer's bytes for the client as they come, the first of them when the answer begins, perhaps empty; an
+        async generator, to be closed by whoever leaves it early. `write` writes events for this client, where the
+        answer may not be passed on as it is. Raises ServiceError, also in the midst."""
+
+
+class RelayBackend(Protocol):
+    """A backend that may hand a request on without reading it into our messages and writing it again."""
+
+    def relay(self, wire: str, request: Mapping[str, Any], size: int, call: Call) -> Relay | None:
+        """The way of a request; None where there is none, and the request is to be read. `wire` names its format,
+        `request` is its JSON, with a model, and `size` its length in bytes. Raises ServiceError."""
 
 
 class Backend(ChatBackend, EmbeddingsBackend, ModelsBackend, ProvidersBackend, HealthBackend, Protocol):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any, cast
 
-from antiphon.core.backends import Backend
+from antiphon.core.backends import Backend, Relay, RelayBackend
 from antiphon.core.call import Call
 from antiphon.core.errors import ServiceError
 from antiphon.core.health import answered, component
@@ -35,6 +36,14 @@ class Gateway:
             request.CopyFrom(original)
             request.spec.model = route.model
         return route.backend.stream_chat(request, call)
+
+    def relay(self, wire: str, request: Mapping[str, Any], size: int, call: Call) -> Relay | None:
+        """The way through the routed backend, where that has one."""
+        route = self._router.route(request["model"])
+        if not hasattr(route.backend, "relay"):
+            return None
+        renamed = request if route.model == request["model"] else {**request, "model": route.model}
+        return cast("RelayBackend", route.backend).relay(wire, renamed, size, call)
 
     async def count_tokens(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.CountTokensResponse:
         """The routed backend's count."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from antiphon.core.errors import ServiceError
 from antiphon.v1 import chat_pb2, embeddings_pb2, models_pb2, usage_pb2
@@ -43,6 +43,26 @@ class ChatCall:
 
     spec: chat_pb2.ChatSpec
     stream: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Told:
+    """What the books want of an answer that was passed on as it came; `finish_reasons` in the provider's words."""
+
+    id: str = ""
+    model: str = ""
+    usage: usage_pb2.Usage = field(default_factory=usage_pb2.Usage)
+    finish_reasons: Sequence[str] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Relayed:
+    """A request that goes on as it came but for its model: as the provider gets it, whether its answer is streamed,
+    and whether the client wants usage at the end of its stream."""
+
+    call: HttpCall
+    stream: bool
+    usage: bool
 
 
 class StreamDecoder(Protocol):
@@ -101,6 +121,50 @@ class ChatWire(Protocol):
 
     def encode_error(self, error: ServiceError, /) -> HttpReply:
         """The error for a client of this wire."""
+
+
+class StreamRelay(Protocol):
+    """Reads one streamed answer on its way: bytes of the provider in, bytes for the client out."""
+
+    begun: bool
+    """Whether the answer has begun, even if there is nothing to send yet."""
+    spoken: bool
+    """Whether any of the answer's content has come."""
+    ended: bool
+    """Whether the answer is whole."""
+    error: ServiceError | None
+    """What the stream failed with, behind all that was sent of it."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """What the client gets for `chunk`; chunks may be cut anywhere."""
+
+    def close(self) -> bytes:
+        """What the client gets at the end of the stream."""
+
+    def told(self) -> Told:
+        """What the books want of an answer that is whole."""
+
+    def usage(self) -> usage_pb2.Usage:
+        """What is known to have been used so far, for an answer that is cut."""
+
+
+@runtime_checkable
+class Relays(Protocol):
+    """A chat format between two speakers of it: what is plain goes on as it came, because reading and writing it would
+    change nothing."""
+
+    def relay_request(self, request: Mapping[str, Any], size: int, model: str, /) -> Relayed | None:
+        """A client's request as the provider gets it; None where it may not go on as it is. `request` is its JSON and
+        `size` its length in bytes; `model` is the provider's own name."""
+
+    def relay_answer(self, reply: HttpReply, /) -> Told | None:
+        """What the books want of a successful answer that may be passed on as it is; None for any other."""
+
+    def relay_stream(
+        self, *, usage: bool, write: Callable[[Sequence[chat_pb2.StreamChatResponse]], bytes]
+    ) -> StreamRelay:
+        """A fresh reader for one stream. `usage` is whether the client wants it, and `write` writes events for this
+        client, for what of the stream may not go on as it is."""
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -21,7 +21,7 @@ from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.telemetry.rpc import OK, Outcome
 from antiphon.gateway.edges.asked import TIMEOUT_HEADER, call_of, checked
 from antiphon.gateway.edges.bodies import Bodies, BodyLimits
-from antiphon.gateway.edges.exchange import ClientLeft, Exchange, HttpFault, Row, Streamed
+from antiphon.gateway.edges.exchange import ClientLeft, Exchange, HttpFault, PassedOn, Relayed, Row, Streamed
 from antiphon.gateway.edges.keys import caller_of
 from antiphon.gateway.edges.line import Line
 from antiphon.gateway.edges.query import Query
@@ -151,11 +151,34 @@ class Door:
 
     async def _respond(self, request: _Request, exchange: Exchange, sender: Sender) -> None:
         answer = await request.row.handler(exchange)
-        if isinstance(answer, Streamed):
+        if isinstance(answer, PassedOn):
+            sender.passed(answer.body)
+        elif isinstance(answer, Relayed):
+            request.streamed = answer
+            await self._relay(request, answer, sender)
+        elif isinstance(answer, Streamed):
             request.streamed = answer
             await self._stream(request, answer, sender)
         else:
             sender.whole(answer)
+
+    async def _relay(self, request: _Request, answer: Relayed, sender: Sender) -> None:
+        begun = False
+        async with aclosing(answer.pieces) as pieces:
+            async for data in pieces:
+                if not begun:
+                    begun = True
+                    self._begin(request, answer.content_type, (), sender)
+                if data:
+                    await sender.piece(data)
+        sender.finish()
+
+    def _begin(
+        self, request: _Request, content_type: str, warnings: Sequence[chat_pb2.Warning], sender: Sender
+    ) -> None:
+        sender.start(content_type, warnings)
+        if request.row.shape.beat:
+            sender.keep(request.row.shape.beat, self._limits.beat)
 
     async def _stream(self, request: _Request, answer: Streamed, sender: Sender) -> None:
         early: list[chat_pb2.Warning] = []
@@ -174,9 +197,7 @@ class Door:
                         continue
                     if kind == "started":
                         early.extend(event.started.completion.warnings)
-                    sender.start(answer.content_type, early)
-                    if request.row.shape.beat:
-                        sender.keep(request.row.shape.beat, self._limits.beat)
+                    self._begin(request, answer.content_type, early, sender)
                     begun = True
                 data = encode(event)
                 if note is not None:
@@ -203,7 +224,7 @@ class _Request:
         query: bytes = line.scope["query_string"]
         self.query = Query(query) if query else _NO_QUERY
         self.call = call
-        self.streamed: Streamed | None = None
+        self.streamed: Streamed | Relayed | None = None
 
     def be(self, call: Call) -> None:
         """Go on as this call."""

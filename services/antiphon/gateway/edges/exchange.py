@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlencode
@@ -68,7 +68,24 @@ class Streamed:
     note: Callable[[chat_pb2.Warning], bytes] | None = None
 
 
-Handler: TypeAlias = Callable[[Exchange], Awaitable[Answer | Streamed]]
+@dataclass(slots=True, kw_only=True)
+class PassedOn:
+    """An answer that is passed on in the bytes in which it came."""
+
+    body: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Relayed:
+    """A stream that is passed on in the bytes in which it comes. The head is due with the first of them, which may be
+    empty; `failed` writes the event of an error that comes after it."""
+
+    pieces: AsyncGenerator[bytes, None]
+    failed: Callable[[ServiceError], bytes]
+    content_type: str = "text/event-stream; charset=utf-8"
+
+
+Handler: TypeAlias = Callable[[Exchange], Awaitable[Answer | Streamed | PassedOn | Relayed]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from antiphon.gateway.edges import legacy
 from antiphon.gateway.edges.callids import put_call_ids
 from antiphon.gateway.edges.chats import as_comment, chat
 from antiphon.gateway.edges.exchange import Exchange, Handler, Streamed
+from antiphon.gateway.edges.relays import relaying
 from antiphon.v1 import chat_pb2
 from antiphon.wire.base import ChatCall, HttpReply, StreamEncoder
 from antiphon.wire.openai_chat import OpenAIChat
@@ -65,4 +66,12 @@ def wants_usage(spec: chat_pb2.ChatSpec) -> bool:
     return not any(name in spec.form.spellings for name in WITHOUT_USAGE)
 
 
-HANDLERS: Final[Mapping[str, Handler]] = {"chat": chat(CHAT, ChatManner())}
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "chat": relaying(
+        CHAT.name,
+        chat(CHAT, ChatManner()),
+        encode=CHAT.encode_response,
+        encoder=lambda usage: CHAT.stream_encoder() if usage else WithoutUsage(),
+        failed=CHAT.encode_stream_error,
+    )
+}

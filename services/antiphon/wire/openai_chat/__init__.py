@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 from antiphon.core.errors import ServiceError
 from antiphon.v1 import chat_pb2
-from antiphon.wire.base import ChatCall, HttpCall, HttpReply
+from antiphon.wire.base import ChatCall, HttpCall, HttpReply, Relayed, Told
 from antiphon.wire.jsontext import dumps
 from antiphon.wire.openai_chat.errors import error_object, lift_error, lower_error
 from antiphon.wire.openai_chat.quirks import OPENAI_REFUSES, WIRE, Quirks, ReasoningStyle
+from antiphon.wire.openai_chat.relay import read_answer, relayed_request
+from antiphon.wire.openai_chat.relay_stream import Event, RelayReader
 from antiphon.wire.openai_chat.request import lift_request, lower_request
 from antiphon.wire.openai_chat.response import lift_response, lower_response
 from antiphon.wire.openai_chat.stream import ChatStreamDecoder
@@ -49,6 +54,18 @@ class OpenAIChat:
     def stream_encoder(self, *, usage: bool = True) -> ChatStreamEncoder:
         """A fresh writer for one stream; `usage` as the client asked by `stream_options.include_usage`."""
         return ChatStreamEncoder(usage=usage)
+
+    def relay_request(self, request: Mapping[str, Any], size: int, model: str, /) -> Relayed | None:
+        """A client's request as the provider gets it; None where it may not go on as it is. See `wire.base.Relays`."""
+        return relayed_request(request, size, self._quirks, model)
+
+    def relay_answer(self, reply: HttpReply, /) -> Told | None:
+        """What the books want of an answer that may be passed on as it is; None for any other."""
+        return read_answer(reply.body)
+
+    def relay_stream(self, *, usage: bool, write: Callable[[Sequence[Event]], bytes]) -> RelayReader:
+        """A fresh reader for one stream on its way."""
+        return RelayReader(usage=usage, write=write)
 
     def decode_error(self, reply: HttpReply, /) -> ServiceError:
         """The meaning of an unsuccessful reply."""

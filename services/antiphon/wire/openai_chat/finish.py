@@ -44,6 +44,8 @@ FINISH_WORDS: Mapping[chat_pb2.FinishReason.ValueType, str | None] = {
 
 _ELSEWHERE = frozenset({"stop_sequence"})
 """Words that are more often those of another wire, whose clients alone know them."""
+OWN_WORDS = frozenset(FINISH) - _ELSEWHERE
+"""Words of providers that clients of this wire are told as they are."""
 
 
 def finish_word(output: chat_pb2.Output) -> str | None:
