@@ -19,8 +19,8 @@ from antiphon.gateway.edges.openai import ChatManner, WithoutUsage
 from antiphon.v1 import chat_pb2
 from antiphon.wire.base import HttpCall, HttpReply, StreamEncoder, Told
 from antiphon.wire.jsontext import canonical, loads
-from antiphon.wire.openai_chat import OpenAIChat, Quirks, RelayReader
-from antiphon.wire.openai_chat.relay_stream import _Kind
+from antiphon.wire.openai_chat import OpenAIChat, Quirks
+from antiphon.wire.openai_chat.relay_stream import RelayReader, _Kind
 from tests.laws.openai import OpenAIChatLaws
 from tests.laws.recordings import Folder, Recorded, default_folder
 from tests.wire.openai_chat.test_plain import DELTAS, PLAIN, answers, changed, delta, streams
@@ -266,8 +266,9 @@ def meant(body: bytes, *, usage: bool) -> Any:
     for name, text in whole.provider_data.items():
         whole.provider_data[name] = canonical(loads(text)).decode()
     if not usage:  # then the last chunk, in which the general way writes these, is not sent
-        for name in ("service_tier", "system_fingerprint", "usage"):
-            whole.ClearField(name)
+        whole.ClearField("service_tier")
+        whole.ClearField("system_fingerprint")
+        whole.ClearField("usage")
     return whole
 
 
@@ -389,7 +390,12 @@ def test_of_a_run_of_chunks_only_the_first_are_parsed(
         chunks = [{**chunk, "obfuscation": "x" * (number % 9)} for number, chunk in enumerate(chunks)]
     taken: list[bytes] = []
     take = RelayReader._take
-    monkeypatch.setattr(RelayReader, "_take", lambda self, event: (taken.append(event), take(self, event))[1])
+
+    def noted(self: RelayReader, event: bytes) -> bytes | None:
+        taken.append(event)
+        return take(self, event)
+
+    monkeypatch.setattr(RelayReader, "_take", noted)
     client = Client(usage=usage).relayed([sse(*chunks)])
     assert not client.general
     assert len(taken) <= 5
