@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from antiphon.gateway.edges import openai, proxy
-from antiphon.gateway.edges.exchange import Answer, Exchange, Handler, Row, Streamed
+from antiphon.gateway.edges.exchange import Answer, Exchange, Handler, PassedOn, Relayed, Row, Streamed
 from antiphon.gateway.edges.shapes import ANTHROPIC, ANTHROPICS_OWN, GEMINI, GOOGLES_OWN, OLLAMA, OPENAI
 
 Handlers: TypeAlias = Mapping[str, Handler]
@@ -27,7 +27,7 @@ class Edge:
     def __getitem__(self, name: str) -> Handler:
         """The handler of that name."""
 
-        async def handle(exchange: Exchange) -> Answer | Streamed:
+        async def handle(exchange: Exchange) -> Answer | Streamed | PassedOn | Relayed:
             if self._handlers is None:
                 self._handlers = await asyncio.to_thread(self._load)
             return await self._handlers[name](exchange)

@@ -38,7 +38,7 @@ def lift_plain(data: JsonObject) -> chat_pb2.Completion | None:
         elif key not in _FRAME:
             return None
     choices, created = data["choices"], data.get("created")
-    named: dict[str, str] = {}
+    named: dict[str, Any] = {}
     for name in _WORDS:
         word = data.get(name)
         if type(word) is str and word:
