@@ -47,8 +47,7 @@ class Connection(FrameReader):
         self._home = home
         self._loop = loop
         self._limits = home.limits
-        self.most = home.limits.message
-        self.stall = home.limits.stall
+        self.most, self.stall = home.limits.message, home.limits.stall
         self._heads = Heads()
         self._calls: dict[int, Exchange] = {}
         self._last = 0  # the highest stream that was begun
@@ -135,8 +134,7 @@ class Connection(FrameReader):
 
     def peer(self) -> str:
         """Who is on the other side, as grpc spells it."""
-        if not self._peer:
-            self._peer = peer_of(self.transport)
+        self._peer = self._peer or peer_of(self.transport)
         return self._peer
 
     def closed(self, call: Exchange) -> None:
