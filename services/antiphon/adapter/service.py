@@ -27,7 +27,7 @@ from antiphon.core.health import answered
 from antiphon.core.streams import Batches, Events, published_together, together
 from antiphon.core.telemetry.genai import Operation, operation
 from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2, usage_pb2
-from antiphon.wire.base import ChatWire, CountsTokens, EmbeddingsWire, HttpCall, Relays
+from antiphon.wire.base import ChatWire, CountsTokens, EmbeddingsWire, HttpCall, Relays, StreamDecoder
 from antiphon.wire.sent import sent
 
 HealthSource = Callable[[], Sequence[health_pb2.ComponentHealth]]
@@ -85,6 +85,7 @@ class ProviderAdapter:
         wire = self._wires.get(provider.name) or await self._wire(provider)
         wired = _encoded(partial(wire.encode_request, stream=True), spec, own)
         decoder = wire.stream_decoder()
+        feed = _feeding(decoder)
         finish_reasons: list[str] = []
         whole = False
         with (
@@ -98,7 +99,7 @@ class ProviderAdapter:
                         raise _refused(provider, own, wire.decode_error(await reply.whole()), reply)
                     while True:
                         chunk = await reply.next()
-                        events = together(decoder.feed(chunk)) if chunk else decoder.close()
+                        events = feed(chunk) if chunk else decoder.close()
                         while events:
                             for event in events:
                                 kind = event.WhichOneof("event")
@@ -121,7 +122,7 @@ class ProviderAdapter:
                                     whole = completion.HasField("usage")
                             yield events
                             # A decoder gives the events before an error first: asking again tells of it at once.
-                            events = together(decoder.feed(b"")) if chunk else []
+                            events = feed(b"") if chunk else []
                         if not chunk:
                             return
             finally:
@@ -268,6 +269,12 @@ class ProviderAdapter:
 def _comes_first(provider: Provider, credentials: Credentials) -> bool:
     """Whether a provider is there to be called, as far as can be told: its codec is made before the first call."""
     return provider.key_required and credentials.configured(provider)
+
+
+def _feeding(decoder: StreamDecoder) -> Callable[[bytes], list[chat_pb2.StreamChatResponse]]:
+    """What reads a stream and tells texts that come together as one; some decoders need not make them apart first."""
+    feed = getattr(decoder, "feed_together", decoder.feed)
+    return lambda chunk: together(feed(chunk))
 
 
 def _encoded(encode: Callable[[chat_pb2.ChatSpec], HttpCall], spec: chat_pb2.ChatSpec, own: str) -> HttpCall:

@@ -73,6 +73,9 @@ class StreamDecoder(Protocol):
 
         Events that come before an error are never lost to it: a chunk that holds both gives its events, and the next
         call raises. So after events, `feed(b"")` tells at once whether an error follows them.
+
+        A decoder may have a method `feed_together` beside this one, which may join texts that follow one another in the
+        same part: how `chunk` was cut then shows in its events, and only there.
         """
 
     def close(self) -> list[chat_pb2.StreamChatResponse]:

@@ -266,23 +266,26 @@ def streams(draw: st.DrawFn) -> bytes:
     return "".join(f"{name}data: {text}\n\n" for text in (*texts, "[DONE]")).encode()
 
 
-def decoded(stream: bytes, cuts: Iterable[int] = ()) -> Any:
-    """The events, or the error, of a stream that is cut at these places; texts that follow one another are joined,
-    for a decoder may join those that it reads together."""
+def decoded(stream: bytes, cuts: Iterable[int] = (), *, together: bool = False) -> Any:
+    """The events of a stream that is cut at these places, and the error that ends it."""
     decoder = ChatStreamDecoder()
     events: list[chat_pb2.StreamChatResponse] = []
     places = [0, *sorted(cut for cut in cuts if cut < len(stream)), len(stream)]
     try:
         for start, end in pairwise(places):
-            events += decoder.feed(stream[start:end])
+            events += (decoder.feed_together if together else decoder.feed)(stream[start:end])
         events += decoder.close()
     except ServiceError as error:
-        return joined(events), error.reason
-    return joined(events)
+        return events, error.reason
+    return events, None
 
 
-def joined(events: list[chat_pb2.StreamChatResponse]) -> list[chat_pb2.StreamChatResponse]:
-    return together([chat_pb2.StreamChatResponse(), *events, chat_pb2.StreamChatResponse()])
+def joined(found: Any) -> Any:
+    """The same with texts that follow one another joined."""
+    events, reason = found
+    edge = chat_pb2.StreamChatResponse()
+    copies = [chat_pb2.StreamChatResponse.FromString(event.SerializeToString()) for event in events]
+    return together([edge, *copies, edge]), reason
 
 
 @settings(max_examples=3000, deadline=None)
@@ -290,6 +293,7 @@ def joined(events: list[chat_pb2.StreamChatResponse]) -> list[chat_pb2.StreamCha
 def test_a_stream_reads_alike_whether_chunks_are_parsed_or_recognised(stream: bytes, cuts: list[int]) -> None:
     fast = decoded(stream)
     assert decoded(stream, cuts) == fast
+    assert joined(decoded(stream, cuts, together=True)) == joined(fast)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Alike, "run", lambda self, whole, at: ([], at))
         repeated = decoded(stream)
@@ -320,7 +324,7 @@ def test_most_chunks_of_a_usual_stream_are_not_parsed(monkeypatch: pytest.Monkey
         return seen[-1]
 
     monkeypatch.setattr(ChatStreamDecoder, "_take_text", parsed)
-    events = ChatStreamDecoder().feed("".join(f"data: {text}\n\n" for text in texts).encode())
+    events = ChatStreamDecoder().feed_together("".join(f"data: {text}\n\n" for text in texts).encode())
     assert "".join(event.part_delta.text for event in events) == "".join(f"word {n}" for n in range(20))
     assert len(events) <= 6, "texts that come together are told together"
     assert len(seen) <= 2
@@ -334,6 +338,7 @@ def test_what_is_no_text_is_not_taken_for_one(bad: bytes, padded: bool) -> None:
     whole = json.dumps(delta(**({"obfuscation": "pad"} if padded else {})), separators=(",", ":")).encode()
     stream = b"".join(b"data: " + whole.replace(b'"x"', b'"%b"' % text) + b"\n\n" for text in (b"1", b"2", b"3", bad))
     fast = decoded(stream + b"data: [DONE]\n\n")
+    assert joined(decoded(stream + b"data: [DONE]\n\n", together=True)) == joined(fast)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Alike, "run", lambda self, whole, at: ([], at))
         patch.setattr(ChatStreamDecoder, "_take_repeated", lambda self, event: False)
@@ -343,7 +348,7 @@ def test_what_is_no_text_is_not_taken_for_one(bad: bytes, padded: bool) -> None:
 def test_a_character_cut_in_two_by_chunks_is_no_text() -> None:
     whole = json.dumps(delta()).encode()
     halves = [whole.replace(b'"x"', b'"%b"' % text) for text in (b"1", b"2", b"\xc3", b"\xa9")]
-    found = decoded(b"".join(b"data: " + each + b"\n\n" for each in halves))
+    found = decoded(b"".join(b"data: " + each + b"\n\n" for each in halves), together=True)
     assert found[1] is Reason.MALFORMED_RESPONSE
 
 

@@ -47,6 +47,12 @@ class ChatStreamDecoder:
         self._repeated: JsonObject = {}
         self._name = ""
         self._alike: Alike | None = None
+        self._together = False
+
+    def feed_together(self, chunk: bytes) -> list[Event]:
+        """As `feed`, with one event for texts that follow one another in chunks that are alike."""
+        self._together = True
+        return self.feed(chunk)
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes. Raises ServiceError."""
@@ -128,8 +134,8 @@ class ChatStreamDecoder:
             parsed = parsed + 1 if self._alike is None else 0
 
     def _take_run(self, raws: list[bytes], known: Alike) -> None:
-        """Take the texts of chunks that are alike, as one text where they can be."""
-        text = joined(raws)
+        """Take the texts of chunks that are alike, as one text where that is wanted and can be."""
+        text = joined(raws) if self._together or len(raws) == 1 else None
         if text is None:
             for raw in raws:
                 self._take_raw(raw, known)
