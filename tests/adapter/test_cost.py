@@ -17,13 +17,14 @@ from typing import Any
 import httpx
 import pytest
 
+from antiphon.adapter.connection import Connection
 from antiphon.adapter.credentials import Credentials
 from antiphon.adapter.limits import Limits
 from antiphon.adapter.providers import Providers
 from antiphon.adapter.recording import RecordingPolicy
 from antiphon.adapter.rows import built_in
 from antiphon.adapter.service import ProviderAdapter
-from antiphon.adapter.transport import PooledTransport
+from antiphon.adapter.transport import Origin, PooledTransport
 from antiphon.adapter.upstream import Upstream
 from antiphon.core.call import Call
 from antiphon.v1 import chat_pb2
@@ -34,8 +35,9 @@ STREAM = b"".join(
     [chunk({"role": "assistant", "content": ""}), *(chunk({"content": f" word{n}"}) for n in range(CHUNKS)),
      chunk({}, "stop"), USAGE, DONE]
 )  # fmt: skip
-UNARY_CALLS = 590
-STREAM_CALLS = 4700
+UNARY_CALLS = 500
+POOLED_CALLS = 420
+STREAM_CALLS = 1530
 EVENTS = 7
 """Of a stream whose chunks are all ready at once: started, part, text, part's end, output's end, usage, completed."""
 
@@ -55,6 +57,29 @@ class Whole(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield self._body
+
+
+class Pooled(PooledTransport):
+    """Our own pool over a connection that answers at once."""
+
+    def _kept(self, origin: Origin) -> Connection:
+        connection = Connection(lambda _: None)
+        body = json.dumps(ANSWER).encode()
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+        connection._transport = Answering(connection, head + body)
+        return connection
+
+
+class Answering(asyncio.Transport):
+    def __init__(self, connection: Connection, answer: bytes) -> None:
+        super().__init__()
+        self._connection, self._answer = connection, answer
+
+    def write(self, data: Any) -> None:
+        self._connection.data_received(self._answer)
+
+    def abort(self) -> None:
+        pass
 
 
 def made(transport: httpx.AsyncBaseTransport, base_url: str = "https://provider.invalid") -> ProviderAdapter:
@@ -95,6 +120,13 @@ async def test_a_unary_call_stays_within_its_budget() -> None:
     spec = question("openai/gpt-test")
     calls = await calls_of(lambda: service.chat(spec, Call()))
     assert calls <= UNARY_CALLS
+
+
+async def test_a_unary_call_over_our_own_pool_stays_within_its_budget() -> None:
+    service = made(Pooled())
+    spec = question("openai/gpt-test")
+    calls = await calls_of(lambda: service.chat(spec, Call()))
+    assert calls <= POOLED_CALLS
 
 
 async def test_a_stream_of_a_hundred_ready_chunks_stays_within_its_budget() -> None:

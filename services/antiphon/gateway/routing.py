@@ -9,6 +9,8 @@ from antiphon.core.backends import Backend
 from antiphon.core.errors import Reason, ServiceError
 
 MAX_ALIAS_STEPS = 8
+MAX_KNOWN = 1024
+"""Routes that are remembered: callers choose the names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +32,13 @@ class Router:
         self._default = default
         self._prefixes = dict(prefixes)
         self._aliases = {alias: _end_of(alias, aliases) for alias in aliases}
+        self._known: dict[str, Route] = {}
 
     def route(self, model: str) -> Route:
         """The route for a name as a caller wrote it. Raises ServiceError MODEL_NOT_FOUND."""
+        known = self._known.get(model)
+        if known is not None:
+            return known
         target = self._aliases.get(model, model)
         prefix, slash, _ = target.partition("/")
         if not slash and prefix not in self._prefixes:
@@ -42,7 +48,10 @@ class Router:
                 f"{model!r} is neither 'provider/model' nor an alias{known}; `antiphon models` lists what there is",
                 metadata={"model": model},
             )
-        return Route(backend=self._prefixes.get(prefix, self._default), model=target)
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        route = self._known[model] = Route(backend=self._prefixes.get(prefix, self._default), model=target)
+        return route
 
     def aliases_of(self, model: str) -> list[str]:
         """The aliases that lead to a model."""

@@ -88,7 +88,7 @@ def _field(data: bytes) -> bytes:
         size.append(length & 0x7F | 0x80)
         length >>= 7
     size.append(length)
-    return b"\x0a" + bytes(size) + data
+    return b"\x0a%b%b" % (bytes(size), data)
 
 
 def lower_floats(embedding: pb.Embedding, scribe: Scribe) -> Json:
