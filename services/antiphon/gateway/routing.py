@@ -36,9 +36,9 @@ class Router:
 
     def route(self, model: str) -> Route:
         """The route for a name as a caller wrote it. Raises ServiceError MODEL_NOT_FOUND."""
-        known = self._known.get(model)
-        if known is not None:
-            return known
+        route = self._known.get(model)
+        if route is not None:
+            return route
         target = self._aliases.get(model, model)
         prefix, slash, _ = target.partition("/")
         if not slash and prefix not in self._prefixes:
