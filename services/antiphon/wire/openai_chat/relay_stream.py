@@ -66,7 +66,7 @@ class _Kind(NamedTuple):
         """
         before, between, after = self.before, self.between, self.after
         start, end = len(before), 2 - len(after)
-        texts = [event[start:end] for event in run.split(_END)[:-1]]
+        texts = [event[start:end] for event in run.split(b"\n")[:-2:2]]  # one byte is found faster than two
         if not texts or before + (after + before).join(texts) + after != run:
             return False
         if between:
