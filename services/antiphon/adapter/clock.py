@@ -63,7 +63,7 @@ class Clock:
                 raise self._too_late(patience) from error
             raise
         except httpx.HTTPError as error:
-            raise self._failure(error) from error
+            raise self.failure(error) from error
         finally:
             self._task = None
 
@@ -110,7 +110,8 @@ class Clock:
             metadata,
         )
 
-    def _failure(self, error: httpx.HTTPError) -> ServiceError:
+    def failure(self, error: httpx.HTTPError) -> ServiceError:
+        """What a broken connection, or what a recording transport says it is, means to the caller."""
         metadata = {"provider": self.provider}
         if synthetic := self.note(error.__dict__):  # a failure that was asked for says so where an answer would
             metadata["synthetic"] = synthetic

@@ -92,7 +92,13 @@ class OpenReply:
     async def next(self) -> bytes:
         """What comes next of the body, decompressed; empty at its end. Raises ServiceError."""
         body = self._body
-        while not (chunk := body.ready()):
+        while True:
+            try:
+                chunk = body.ready()
+            except httpx.HTTPError as error:  # it came while nobody waited
+                raise self._clock.failure(error) from error
+            if chunk:
+                break
             if body.ended:
                 return b""
             await self._clock.wait(body.more(), self._patience)

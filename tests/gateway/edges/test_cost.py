@@ -12,12 +12,11 @@ from typing import Any
 
 import httpx
 import pytest
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from antiphon.core.auth import Auth, hash_of
 from antiphon.gateway.edges.app import Edges
 from antiphon.gateway.edges.guard import ConnectionLimits, GuardedProtocol
+from antiphon.gateway.edges.serving import Serving
 from antiphon.gateway.routing import Router
 from antiphon.gateway.service import Gateway
 from tests.adapter.test_adapter import JSON, SSE
@@ -73,9 +72,8 @@ def asking(body: dict[str, Any]) -> tuple[Callable[[], Awaitable[None]], Wire]:
     """What has one request answered, and the connection that gets the answer."""
     adapter = made(Canned())
     gateway = Gateway(backends={"adapter": adapter}, router=Router(default=adapter, prefixes={}, aliases={}))
-    config = Config(Edges(gateway, Auth({hash_of(KEY): "team"})), log_level="warning")
-    config.load()
-    protocol = GuardedProtocol(config, ServerState(), {}, limits=ConnectionLimits())
+    edges = Edges(gateway, Auth({hash_of(KEY): "team"}))
+    protocol = GuardedProtocol(edges, Serving(), limits=ConnectionLimits(), rest_seconds=5.0)
     wire = Wire()
     protocol.connection_made(wire)
     text = json.dumps(body).encode()
