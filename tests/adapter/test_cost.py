@@ -36,7 +36,7 @@ STREAM = b"".join(
      chunk({}, "stop"), USAGE, DONE]
 )  # fmt: skip
 UNARY_CALLS = 500
-POOLED_CALLS = 420
+POOLED_CALLS = 295
 STREAM_CALLS = 1530
 EVENTS = 7
 """Of a stream whose chunks are all ready at once: started, part, text, part's end, output's end, usage, completed."""
