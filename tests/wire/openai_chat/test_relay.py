@@ -265,6 +265,8 @@ def meant(body: bytes, *, usage: bool) -> Any:
     whole = fold(events)
     for name, text in whole.provider_data.items():
         whole.provider_data[name] = canonical(loads(text)).decode()
+    if whole.usage.raw.data:  # as the provider spelled it: the order of its keys says nothing
+        whole.usage.raw.data = canonical(loads(whole.usage.raw.data))
     if not usage:  # then the last chunk, in which the general way writes these, is not sent
         whole.ClearField("service_tier")
         whole.ClearField("system_fingerprint")
