@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from antiphon.adapter.catalog import Catalog
+from antiphon.adapter.codecs import Codecs
 from antiphon.adapter.credentials import Credentials
 from antiphon.adapter.health import Observations
-from antiphon.adapter.labels import label as _label
-from antiphon.adapter.labels import note as _note
-from antiphon.adapter.labels import refused as _refused
+from antiphon.adapter.labels import label, note, refused
 from antiphon.adapter.providers import Provider, Providers
 from antiphon.adapter.recording import RecordingPolicy
-from antiphon.adapter.relay import ProviderRelay, RelayingWire
+from antiphon.adapter.relay import ProviderRelay
+from antiphon.adapter.streaming import Streaming, finish
 from antiphon.adapter.targets import Targets
 from antiphon.adapter.upstream import Target, Upstream
-from antiphon.adapter.wires import chat_wire, embeddings_wire
 from antiphon.core.backends import Relay
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.fates import fates
 from antiphon.core.health import answered
-from antiphon.core.streams import Batches, Events, published_together, together
-from antiphon.core.telemetry.genai import Operation, operation
+from antiphon.core.streams import Batches, Events, published_together
+from antiphon.core.telemetry.genai import operation
 from antiphon.v1 import chat_pb2, embeddings_pb2, health_pb2, models_pb2, usage_pb2
-from antiphon.wire.base import ChatWire, CountsTokens, EmbeddingsWire, HttpCall, Relays, StreamDecoder
+from antiphon.wire.base import ChatWire, CountsTokens, HttpCall
 from antiphon.wire.sent import sent
 
 HealthSource = Callable[[], Sequence[health_pb2.ComponentHealth]]
@@ -49,9 +48,7 @@ class ProviderAdapter:
         self._credentials = credentials
         self._upstream = upstream
         self._policy = policy
-        self._wires = {each.name: chat_wire(each) for each in providers if _comes_first(each, credentials)}
-        self._relays: dict[tuple[str, str], RelayingWire] = {}
-        self._embeddings: dict[str, EmbeddingsWire] = {}
+        self._codecs = Codecs(providers, credentials)
         self._observed = Observations(providers, credentials, policy)
         self._also_health = also_health
         self._targets = Targets(credentials, policy)
@@ -60,19 +57,19 @@ class ProviderAdapter:
     async def chat(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.Completion:
         """The provider's answer."""
         provider, own = self._providers.resolve(spec.model)
-        wire = self._wires.get(provider.name) or await self._wire(provider)
+        wire = await self._codecs.chat(provider)
         wired = _encoded(partial(wire.encode_request, stream=False), spec, own)
         with self._observed.watch(provider), operation(call, "chat", provider=provider.name, model=own) as op:
             async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
-                _note(op, reply)
+                note(op, reply)
                 body = await reply.whole()
             if body.status >= 400:
-                raise _refused(provider, own, wire.decode_error(body), reply)
+                raise refused(provider, own, wire.decode_error(body), reply)
             completion = wire.decode_response(body)
-            _label(completion, provider, reply)
+            label(completion, provider, reply)
             completion.warnings.extend(wired.warnings)
             completion.parameter_fates.extend(_chat_fates(wire, spec, own, stream=False))
-            _finish(op, completion, [output.provider_finish_reason for output in completion.outputs])
+            finish(op, completion, [output.provider_finish_reason for output in completion.outputs])
             return completion
 
     def stream_chat(self, request: chat_pb2.StreamChatRequest, call: Call) -> Events:
@@ -82,58 +79,30 @@ class ProviderAdapter:
 
     async def _events(self, spec: chat_pb2.ChatSpec, call: Call, used: usage_pb2.Usage) -> Batches:
         provider, own = self._providers.resolve(spec.model)
-        wire = self._wires.get(provider.name) or await self._wire(provider)
+        wire = await self._codecs.chat(provider)
         wired = _encoded(partial(wire.encode_request, stream=True), spec, own)
-        decoder = wire.stream_decoder()
-        feed = _feeding(decoder)
-        finish_reasons: list[str] = []
-        whole = False
         with (
             self._observed.watch(provider),
             operation(call, "chat", provider=provider.name, model=own, stream=True) as op,
         ):
+            fates_of = partial(_chat_fates, wire, spec, own, stream=True)
+            decoder = wire.stream_decoder()
+            streaming = Streaming(decoder, op, provider, warnings=wired.warnings, fates=fates_of, used=used)
             try:
                 async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
-                    _note(op, reply)
+                    note(op, reply)
                     if reply.status >= 400:
-                        raise _refused(provider, own, wire.decode_error(await reply.whole()), reply)
-                    while True:
-                        chunk = await reply.next()
-                        events = feed(chunk) if chunk else decoder.close()
-                        while events:
-                            for event in events:
-                                kind = event.WhichOneof("event")
-                                if kind == "started":
-                                    _label(event.started.completion, provider, reply)
-                                    event.started.completion.warnings.extend(
-                                        wired.warnings
-                                    )  # while a head can say them
-                                elif kind == "part_started":
-                                    op.first_chunk()
-                                elif kind == "output_done":
-                                    finish_reasons.append(event.output_done.output.provider_finish_reason)
-                                elif kind == "completed":
-                                    completion = event.completed.completion
-                                    _label(completion, provider, reply)
-                                    completion.warnings.extend(wired.warnings)
-                                    completion.parameter_fates.extend(_chat_fates(wire, spec, own, stream=True))
-                                    _finish(op, completion, finish_reasons)
-                                    used.CopyFrom(completion.usage)
-                                    whole = completion.HasField("usage")
+                        raise refused(provider, own, wire.decode_error(await reply.whole()), reply)
+                    async with aclosing(streaming.events(reply)) as together:
+                        async for events in together:
                             yield events
-                            # A decoder gives the events before an error first: asking again tells of it at once.
-                            events = feed(b"") if chunk else []
-                        if not chunk:
-                            return
             finally:
-                if not whole:
-                    used.CopyFrom(decoder.usage())
-                    op.so_far(used)
+                streaming.end()
 
     def relay(self, wire: str, request: Mapping[str, Any], size: int, call: Call) -> Relay | None:
         """The way of a request whose wire is the provider's own."""
         provider, own = self._providers.resolve(request["model"])
-        codec = self._relays.get((provider.name, wire)) or self._relaying(provider, wire)
+        codec = self._codecs.relaying(provider, wire)
         wired = None if codec is None else codec.relay_request(request, size, own)
         if codec is None or wired is None:
             return None
@@ -143,7 +112,7 @@ class ProviderAdapter:
     async def count_tokens(self, spec: chat_pb2.ChatSpec, call: Call) -> chat_pb2.CountTokensResponse:
         """The provider's own count. Raises ServiceError UNSUPPORTED_OPERATION where it offers none."""
         provider, own = self._providers.resolve(spec.model)
-        wire = self._wires.get(provider.name) or await self._wire(provider)
+        wire = await self._codecs.chat(provider)
         if not isinstance(wire, CountsTokens):
             raise ServiceError(
                 Reason.UNSUPPORTED_OPERATION,
@@ -153,16 +122,16 @@ class ProviderAdapter:
         wired = _encoded(wire.encode_count_request, spec, own)
         with self._observed.watch(provider), operation(call, "count_tokens", provider=provider.name, model=own) as op:
             async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
-                _note(op, reply)
+                note(op, reply)
                 body = await reply.whole()
             if body.status >= 400:
-                raise _refused(provider, own, wire.decode_error(body), reply)
+                raise refused(provider, own, wire.decode_error(body), reply)
             return wire.decode_count_response(body)
 
     async def embed(self, request: embeddings_pb2.EmbedRequest, call: Call) -> embeddings_pb2.EmbedResponse:
         """The provider's vectors, one an input, in their order."""
         provider, own = self._providers.resolve(request.model)
-        wire = self._embeddings.get(provider.name) or await self._embeddings_wire(provider)
+        wire = await self._codecs.embeddings(provider)
         if wire is None:
             able = ", ".join(sorted(each.name for each in self._providers if each.embeddings))
             raise ServiceError(
@@ -176,10 +145,10 @@ class ProviderAdapter:
         wired = wire.encode_request(renamed)
         with self._observed.watch(provider), operation(call, "embeddings", provider=provider.name, model=own) as op:
             async with self._upstream.open(self._target(provider, own, wired, call), wired, op.call) as reply:
-                _note(op, reply)
+                note(op, reply)
                 body = await reply.whole()
             if body.status >= 400:
-                raise _refused(provider, own, wire.decode_error(body), reply)
+                raise refused(provider, own, wire.decode_error(body), reply)
             response = wire.decode_response(body)
             if len(response.embeddings) != len(request.inputs):
                 raise ServiceError(
@@ -220,25 +189,6 @@ class ProviderAdapter:
         """Close the connections to providers."""
         await self._upstream.close()
 
-    async def _wire(self, provider: Provider) -> ChatWire:
-        """The codec of a provider's first call. It may have to be imported, for which no other call has to wait."""
-        wire = self._wires[provider.name] = await asyncio.to_thread(chat_wire, provider)
-        return wire
-
-    def _relaying(self, provider: Provider, wire: str) -> RelayingWire | None:
-        """The provider's codec where it is `wire` and passes plain requests on; None before the codec's first call."""
-        codec = self._wires.get(provider.name)
-        if codec is None or codec.name != wire or not isinstance(codec, Relays):
-            return None
-        relaying = self._relays[provider.name, wire] = cast("RelayingWire", codec)
-        return relaying
-
-    async def _embeddings_wire(self, provider: Provider) -> EmbeddingsWire | None:
-        wire = await asyncio.to_thread(embeddings_wire, provider)
-        if wire is not None:
-            self._embeddings[provider.name] = wire
-        return wire
-
     def _fact(self, provider: Provider) -> models_pb2.Provider:
         configured = self._configured(provider)
         lacking = self._credentials.lacking(provider)
@@ -266,17 +216,6 @@ class ProviderAdapter:
         return self._targets.of(provider, own, wired, call)
 
 
-def _comes_first(provider: Provider, credentials: Credentials) -> bool:
-    """Whether a provider is there to be called, as far as can be told: its codec is made before the first call."""
-    return provider.key_required and credentials.configured(provider)
-
-
-def _feeding(decoder: StreamDecoder) -> Callable[[bytes], list[chat_pb2.StreamChatResponse]]:
-    """What reads a stream and tells texts that come together as one; some decoders need not make them apart first."""
-    feed = getattr(decoder, "feed_together", decoder.feed)
-    return lambda chunk: together(feed(chunk))
-
-
 def _encoded(encode: Callable[[chat_pb2.ChatSpec], HttpCall], spec: chat_pb2.ChatSpec, own: str) -> HttpCall:
     """The request with the provider's own name of the model, lent to `spec` meanwhile: a conversation may be large, so
     it is not copied for one word."""
@@ -294,9 +233,3 @@ def _chat_fates(wire: ChatWire, spec: chat_pb2.ChatSpec, own: str, *, stream: bo
     renamed.CopyFrom(spec)
     renamed.model = own
     return fates(renamed, lambda each: sent(wire.encode_request(each, stream=stream)), prefix="spec.")
-
-
-def _finish(op: Operation, completion: chat_pb2.Completion, finish_reasons: Sequence[str]) -> None:
-    op.finished(
-        usage=completion.usage, model=completion.model, response_id=completion.id, finish_reasons=finish_reasons
-    )
