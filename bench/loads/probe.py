@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from bench.processes import StartError, Tree
 from bench.systems.base import Target
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -20,6 +21,8 @@ _ACK = _END_STREAM = 1
 _END_HEADERS = 4
 _WIDE: Final = 2**30
 _TIMEOUT: Final = 60.0
+PATIENCE: Final = 120.0
+"""Seconds until a system that was started has to answer."""
 
 
 class ProbeError(RuntimeError):
@@ -48,6 +51,25 @@ class Probe(Protocol):
 def connect(target: Target) -> Probe:
     """A probe on a fresh connection. Raises OSError."""
     return _Grpc(target) if target.door == "grpc" else _Http(target)
+
+
+def first_answer(target: Target, tree: Tree) -> None:
+    """Ask until there is a whole answer. Raises StartError."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        try:
+            connection = connect(target)
+            try:
+                connection.call()
+            finally:
+                connection.close()
+        except (OSError, ProbeError) as error:
+            if tree.ended():
+                raise StartError("it ended before it answered") from error
+            time.sleep(0.005)
+        else:
+            return
+    raise StartError(f"no answer within {PATIENCE:g} s")
 
 
 class _Http:

@@ -11,7 +11,7 @@ from bench.loads import h2load, probe
 from bench.processes import StartError, Tree
 from bench.rows.base import alternate
 from bench.session import Case, Round, Session, Subject
-from bench.systems.base import Door, Running, Target
+from bench.systems.base import Door, Running
 from bench.systems.table import SYSTEMS
 from bench.traffic import BURST, UNARY, Work
 
@@ -19,7 +19,6 @@ MB = 1e6
 CALLERS = 32
 SAMPLE_SECONDS = 0.2
 REST_SECONDS = 2.0
-PATIENCE = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +88,7 @@ class StartUp:
             running = system.launch(session.site)
             try:
                 target = running.aim(UNARY, subject.door)
-                _first_answer(target, running.tree)
+                probe.first_answer(target, running.tree)
                 return {"seconds": time.perf_counter() - began, "cpu_us": running.tree.cpu_seconds() * 1e6}
             except StartError as error:
                 session.unable[subject.system] = str(error)
@@ -155,22 +154,3 @@ def _started(session: Session, subject: Subject) -> Running | None:
     except StartError as error:
         session.unable[subject.system] = str(error)
         return None
-
-
-def _first_answer(target: Target, tree: Tree) -> None:
-    """Ask until there is an answer. Raises StartError."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        try:
-            connection = probe.connect(target)
-            try:
-                connection.call()
-            finally:
-                connection.close()
-        except (OSError, probe.ProbeError) as error:
-            if tree.ended():
-                raise StartError("it ended before it answered") from error
-            time.sleep(0.005)
-        else:
-            return
-    raise StartError(f"no answer within {PATIENCE:g} s")

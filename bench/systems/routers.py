@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.processes import Command, Tree
+from bench.loads import probe
+from bench.processes import Command, StartError, Tree
 from bench.systems.base import (
     Door,
     Running,
@@ -21,10 +22,12 @@ from bench.systems.base import (
     pip_versions,
     wait,
 )
-from bench.traffic import Work
+from bench.traffic import BURST, PACED, UNARY, Work
 from bench.upstream import free_port
 
 DOORS = ("json", "burst", "paced")
+_FIRST = (UNARY, BURST, PACED)
+"""A call for each door."""
 
 
 class _Router:
@@ -66,6 +69,13 @@ class _Router:
         def aim(work: Work, door: Door) -> Target:
             return http_target(f"127.0.0.1:{ports[work.upstream]}", work, "bench", {})
 
+        if ready:  # a router takes calls before it knows its worker, and refuses them
+            try:
+                for work in _FIRST[: len(doors)]:
+                    probe.first_answer(aim(work, "http"), tree)
+            except StartError:
+                tree.stop()
+                raise
         return Running(name=self.name, tree=tree, aim=aim)
 
     def _command(self, door: str, port: int, worker: int) -> Command:
