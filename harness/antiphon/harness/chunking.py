@@ -51,6 +51,13 @@ def chunking_of(word: str) -> ChunkingWord:
 class Chunking:
     """The shaper for the `chunking` of a call."""
 
+    def idle(self, call: RecordingCall, /) -> bool:
+        """Whether the body stays as it was recorded."""
+        return call.chunking is None
+
+    def passed(self, call: RecordingCall, /) -> None:
+        """Nothing is counted here."""
+
     def shape(self, playback: Playback, asked: RecordedRequest, call: RecordingCall, /) -> Playback:
         """Return the playback with its body cut as the call asks. Raises BadRecordingCall."""
         if call.chunking is None:

@@ -9,7 +9,7 @@ controls.requests.check(RequestFilter(model="gpt-*"), least=2)
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from antiphon.harness.faults import FaultPlan, Faults, Injected
 from antiphon.harness.mocks import Mocks
 from antiphon.harness.modes import EXTENSION, RecordingCall
 from antiphon.harness.playback import AnswerSource, Shaper
-from antiphon.harness.requestlog import CURRENT, RequestLog, captured
+from antiphon.harness.requestlog import CURRENT, RequestLog, WatchedReply, captured
 from antiphon.harness.settled import SettledCalls
 from antiphon.harness.store import CassetteStore
 from antiphon.harness.transport import CassetteTransport
@@ -100,3 +100,13 @@ class ControlledTransport(CassetteTransport):
         """Answer a request in its mode, as CassetteTransport does, and remember it."""
         call = self._asked.of(request.extensions.get(EXTENSION))
         return await captured(self.controls.requests, request, call, super().handle_async_request)
+
+    def replayed(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, options: object
+    ) -> WatchedReply | None:
+        """Answer a plain request as CassetteTransport does, and remember it."""
+        reply = super().replayed(method, url, headers, body, options)
+        if reply is None:  # it comes again the general way
+            return None
+        log = self.controls.requests
+        return WatchedReply(reply, log.note(method, url, headers.items(), body, self._asked.of(options)), log)

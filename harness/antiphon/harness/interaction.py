@@ -5,9 +5,9 @@ Bytes here are decoded (no content-encoding) and free of credentials; times are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import httpx
 
@@ -24,8 +24,9 @@ class _Later:
     """Room beside a record's fields for what they are made from, or what is made from them, when it is first asked for.
     Nothing compares, prints or copies it."""
 
-    __slots__ = ("_later",)
-    _later: httpx.Headers
+    __slots__ = ("_direct", "_later")
+    _direct: object
+    _later: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,13 +45,13 @@ class RecordedRequest(_Later):
     @classmethod
     def arrived(cls, request: httpx.Request, body: bytes) -> Self:
         """Return what a request asks. Its headers are grouped when they are first looked at: few requests' ever are."""
+        return cls.said(request.method, str(request.url), httpx.Headers(request.headers), body)
+
+    @classmethod
+    def said(cls, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Self:
+        """Return what a request asks that is told in these words. The headers must not change any more."""
         asked = cls.__new__(cls)
-        for name, value in (
-            ("method", request.method),
-            ("url", str(request.url)),
-            ("body", body),
-            ("_later", httpx.Headers(request.headers)),
-        ):
+        for name, value in (("method", method), ("url", url), ("body", body), ("_later", headers)):
             object.__setattr__(asked, name, value)
         return asked
 
@@ -60,7 +61,7 @@ class RecordedRequest(_Later):
             """Called for what has no value yet: the headers of a request that arrived."""
             if name != "headers":
                 raise AttributeError(name, name=name, obj=self)
-            headers = _joined(grouped(self._later.multi_items()))
+            headers = _joined(grouped(self._later.items()))
             object.__setattr__(self, name, headers)
             return headers
 
@@ -124,7 +125,7 @@ class Answer(_Later):
     def head(self) -> httpx.Headers:
         """The headers as httpx has them, the same object each time: to be copied, as a response does, not changed."""
         try:
-            return self._later
+            return cast("httpx.Headers", self._later)
         except AttributeError:
             head = httpx.Headers(list(self.headers))
             object.__setattr__(self, "_later", head)

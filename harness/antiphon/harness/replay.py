@@ -21,8 +21,8 @@ from antiphon.harness.playback import Playback
 
 PLAYED: Final = "antiphon.played"
 """The key of `response.extensions` that holds the answer which is played, for those who frame it anew."""
-_YIELD_EVERY: Final = 128
-_YIELD_BYTES: Final = 256 * 1024
+YIELD_EVERY: Final = 128
+YIELD_BYTES: Final = 256 * 1024
 """Without pace, other tasks get their turn after so many chunks or bytes, as they would between socket reads."""
 
 
@@ -69,12 +69,12 @@ class PacedStream(httpx.AsyncByteStream):
         answer = self._playback.answer
         body, pacer = answer.body, self._pacer
         start = 0
-        turn = _YIELD_BYTES
+        turn = YIELD_BYTES
         for number, (delay, length) in enumerate(answer.chunks if answer.chunks is not None else ((0.0, len(body)),)):
             if pacer is not None:
                 await pacer.wait(delay)
-            if start >= turn or number % _YIELD_EVERY == _YIELD_EVERY - 1:
-                turn = start + _YIELD_BYTES
+            if start >= turn or number % YIELD_EVERY == YIELD_EVERY - 1:
+                turn = start + YIELD_BYTES
                 await asyncio.sleep(0)
             if length:
                 end = start + length

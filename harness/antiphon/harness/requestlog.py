@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import httpx
 
+from antiphon.harness.direct import Direct
 from antiphon.harness.errors import HarnessError
 from antiphon.harness.interaction import RecordedRequest, grouped
 from antiphon.harness.matching import CREDENTIAL_QUERY
@@ -127,8 +128,12 @@ class RequestLog:
 
     def add(self, request: httpx.Request, body: bytes, call: RecordingCall) -> Seen:
         """Take a request in."""
+        return self.note(request.method, str(request.url), request.headers.multi_items(), body, call)
+
+    def note(self, method: str, url: str, pairs: Iterable[tuple[str, str]], body: bytes, call: RecordingCall) -> Seen:
+        """Take a request in that is told in these words."""
         self._number += 1
-        headers = request.headers.multi_items()
+        headers = [(name.lower(), value) for name, value in pairs]
         values = credential_values(headers)
         scanner = SecretScanner(values)
         shown = tuple((name, REDACTED if value in values else value) for name, value in grouped(headers))
@@ -139,8 +144,8 @@ class RequestLog:
             at=datetime.now(UTC),
             began=time.monotonic(),
             request=RecordedRequest(
-                method=request.method,
-                url=scanner.redact(_shown(str(request.url))),
+                method=method,
+                url=scanner.redact(_shown(url)),
                 headers=shown,
                 body=_without(values, body[:MAX_BODY]),
             ),
@@ -236,8 +241,44 @@ class _Watched(httpx.AsyncByteStream):
             self._log.end(self._seen, End.LEFT)
 
 
+class WatchedReply:
+    """A direct answer on its way, whose end is noted."""
+
+    __slots__ = ("_log", "_reply", "_seen", "ended", "headers", "said", "status")
+
+    def __init__(self, reply: Direct, seen: Seen, log: RequestLog) -> None:
+        self.status = reply.status
+        self.headers = reply.headers
+        self.said = reply.said
+        self.ended = False
+        self._reply = reply
+        self._seen = seen
+        self._log = log
+        seen.status = reply.status
+        seen.answered = time.monotonic()
+        _note(seen, reply.said)
+        log.changed()
+
+    def ready(self) -> bytes:
+        """Return the next chunk."""
+        chunk = self._reply.ready()
+        self.ended = self._reply.ended
+        if self.ended and not chunk:
+            self._log.end(self._seen, End.COMPLETE)
+        return chunk
+
+    async def more(self) -> None:
+        """Give other tasks their turn."""
+        await self._reply.more()
+
+    def close(self) -> None:
+        """Leave the answer where it stands."""
+        self._reply.close()
+        self._log.end(self._seen, End.LEFT)
+
+
 def _note(seen: Seen, said: object) -> None:
-    if isinstance(said, dict):
+    if isinstance(said, Mapping):
         seen.synthetic = str(said.get("synthetic", ""))
         cassette = said.get("cassette")
         seen.place = f"{cassette} #{said.get('position', 0)}" if cassette else str(said.get("origin", ""))

@@ -7,7 +7,7 @@ for any client that takes an httpx transport.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ import httpx
 
 from antiphon.harness import files, replay
 from antiphon.harness.chunking import Chunking, chunking_of
+from antiphon.harness.direct import Direct, DirectAnswers
 from antiphon.harness.errors import BadRecordingCall, HarnessError, RecordingMissing, RecordingUsedUp
 from antiphon.harness.interaction import Interaction, RecordedRequest
 from antiphon.harness.modes import EXTENSION, Mode, RecordingCall
@@ -72,6 +73,7 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         self._recorder = recorder or Recorder(self._store, secrets=self._secrets)
         self._sources = tuple(sources)
         self._shapers = (*shapers, Chunking())
+        self._direct = DirectAnswers(self._store, (*self._sources, *self._shapers))
         self._settled = SettledCalls(self._read)
 
     @property
@@ -98,6 +100,23 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         except HarnessError as error:
             error.request = request
             raise
+
+    def replayed(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, options: object
+    ) -> Direct | None:
+        """Answer a plain request from its recording without httpx's objects, for a client that asks here first.
+
+        None where `handle_async_request` has to be asked: it then does and raises all that it would have. `options` are
+        what `request.extensions["antiphon"]` holds there; `url` is spelled as httpx does, `headers` must not change.
+        """
+        try:
+            call = self._settled.of(options)
+        except HarnessError:
+            return None
+        if call.mode is not Mode.REPLAY:
+            return None
+        asked = RecordedRequest.said(method, url, headers, body)
+        return self._direct.answer(asked, call, repeat=self._repeats(call))
 
     async def aclose(self) -> None:
         """Wait for writes under way and close the inner transport; raises a refusal nobody has seen."""
@@ -165,9 +184,7 @@ class CassetteTransport(httpx.AsyncBaseTransport):
 
     async def _found(self, asked: RecordedRequest, call: RecordingCall) -> _Found | Claim | None:
         """Return the recording to play with its exchange; a used up claim, or None, where there is none."""
-        repeat = call.repeat if call.repeat is not None else self._repeat
-        if repeat is None:  # a recording that is there is no miss, so nothing is paid for twice
-            repeat = not call.session or call.mode is Mode.RECORD_ON_MISS
+        repeat = self._repeats(call)
         for _ in range(_ATTEMPTS):
             claim = self._store.claim(
                 asked,
@@ -189,6 +206,12 @@ class CassetteTransport(httpx.AsyncBaseTransport):
                 return _Found(claim=claim, interaction=interaction)
             self._store.put_back(claim)  # its file was changed just now: look again
         return None
+
+    def _repeats(self, call: RecordingCall) -> bool:
+        repeat = call.repeat if call.repeat is not None else self._repeat
+        if repeat is None:  # a recording that is there is no miss, so nothing is paid for twice
+            repeat = not call.session or call.mode is Mode.RECORD_ON_MISS
+        return repeat
 
     def _missing(self, asked: RecordedRequest, call: RecordingCall, used_up: Claim | None) -> RecordingMissing:
         """Return the error for a miss, remembered for the session's report. Blocks on the disk."""

@@ -6,7 +6,8 @@ was worked out serves until one of those values is another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from antiphon.adapter.addresses import VARIABLE, url_of
@@ -20,7 +21,7 @@ from antiphon.wire.base import HttpCall
 MAX_KNOWN: Final = 1024
 """Targets that are remembered: callers choose the names of models."""
 
-_Key = tuple[str, str, str]
+_Key = tuple[str, str, str, bool]
 _Names = tuple[str, ...]
 _Values = tuple[str | None, ...]
 
@@ -37,27 +38,31 @@ class Targets:
         """Where one call goes. `model` is the provider's own name. Raises ServiceError CREDENTIALS_MISSING, or what is
         wrong with the mode that the caller asks for."""
         recording = self._policy.options(call, provider.name)
-        if recording is not None or not isinstance(provider.auth, Auth):
-            return self._target(provider, model, wired, call)
-        key = (provider.name, wired.path, model)
+        required = recording is None or recording["mode"] not in KEYLESS
+        if not isinstance(provider.auth, Auth):
+            return self._target(provider, model, wired, recording, required=required)
+        key = (provider.name, wired.path, model, required)
         known = self._known.get(key)
         if known is not None and known[1] == self._values(known[0]):
-            return known[2]
+            target = known[2]
+            # What is said to a recording transport is the same object for all calls that ask for nothing.
+            return target if target.recording is recording else replace(target, recording=recording)
         names = _names(provider, wired)
         values = self._values(names)
-        target = self._target(provider, model, wired, call)
+        target = self._target(provider, model, wired, recording, required=required)
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         self._known[key] = (names, values, target)
         return target
 
-    def _target(self, provider: Provider, model: str, wired: HttpCall, call: Call) -> Target:
-        required = self._policy.mode_of(call) not in KEYLESS
+    def _target(
+        self, provider: Provider, model: str, wired: HttpCall, recording: Mapping[str, str] | None, *, required: bool
+    ) -> Target:
         return Target(
             provider=provider.name,
             url=url_of(provider, wired.path, model, self._credentials.values),
             headers=self._credentials.headers(provider, required=required),
-            recording=self._policy.options(call, provider.name),
+            recording=recording,
             sign=self._credentials.signer(provider),
         )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +21,7 @@ from antiphon.adapter.clock import Clock
 from antiphon.adapter.connection import Connection
 from antiphon.adapter.limits import Limits
 from antiphon.adapter.replies import DecodedBody, OpenReply
+from antiphon.adapter.seam import Asked, Recall, Replays
 from antiphon.adapter.transport import Origin, PooledTransport, origin_of
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
@@ -63,6 +64,7 @@ class Upstream:
     def __init__(self, transport: httpx.AsyncBaseTransport, limits: Limits) -> None:
         self._transport = transport
         self._pool = transport if isinstance(transport, PooledTransport) else None
+        self._replays = transport if isinstance(transport, Replays) else None
         self._limits = limits
 
     async def answer(self, target: Target, wired: HttpCall, call: Call) -> HttpReply:
@@ -76,6 +78,11 @@ class Upstream:
             written = _written(target, wired)
             if written is not None:
                 return _Exchange(self._pool, *written, Clock(target.provider, self._limits, call), self._limits)
+        elif self._replays is not None and target.recording is not None and target.sign is None:
+            asked = _asked(target, wired)
+            if asked is not None:
+                otherwise = partial(self._open, target, wired, call)
+                return Recall(self._replays, asked, otherwise, provider=target.provider, call=call, limits=self._limits)
         return self._open(target, wired, call)
 
     async def close(self) -> None:
@@ -167,6 +174,18 @@ class _Exchange:
             self._connection.release()
 
 
+def _asked(target: Target, wired: HttpCall) -> Asked | None:
+    """A request for a transport that may have its answer at hand, said as the general way says it."""
+    address = _address(target.url)
+    if address is None:
+        return None
+    url, host = address
+    headers = {"host": host, **_OWN, **wired.headers, **target.headers}
+    if wired.body:
+        headers["content-length"] = str(len(wired.body))
+    return wired.method, url, headers, wired.body, target.recording
+
+
 def _is_plain(headers: Mapping[str, str]) -> bool:
     return headers.get("content-encoding", "identity") == "identity"
 
@@ -205,6 +224,16 @@ def _lines(headers: tuple[tuple[str, str], ...]) -> bytes | None:
     if any(mark in value for _, value in headers for mark in "\r\n\0"):
         return None
     return b"".join(b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in headers)
+
+
+@lru_cache(maxsize=1024)
+def _address(url: str) -> tuple[str, str] | None:
+    """A URL as httpx spells it, and its host; None where it cannot be used."""
+    try:
+        parsed = _parsed(url)
+    except httpx.InvalidURL:
+        return None
+    return str(parsed), parsed.netloc.decode("ascii")
 
 
 @lru_cache(maxsize=1024)

@@ -94,6 +94,17 @@ class Faults:
         """Start a session over: no fault of its own, and its next call is the first."""
         self._sessions.pop(session, None)
 
+    def idle(self, call: RecordingCall, /) -> bool:
+        """Whether no fault can happen to such a call, nor be counted towards a later one."""
+        if call.fault is not None or self.plan.rules:
+            return False
+        state = self._sessions.get(call.session or "")
+        return state is None or state.fault is None
+
+    def passed(self, call: RecordingCall, /) -> None:
+        """Count a call that no fault could happen to."""
+        self._session(call.session or "").calls += 1
+
     async def answer(self, asked: RecordedRequest, call: RecordingCall, /) -> Playback | None:
         """The answer, where the fault of this call takes the place of any other."""
         decision = self._decide(asked, call)

@@ -109,6 +109,14 @@ class Mocks:
             if mock.session == session:
                 self.remove(mock.id)
 
+    def idle(self, call: RecordingCall, /) -> bool:
+        """Whether no mock is there for the session."""
+        session = call.session or ""
+        return not self._mocks or all(mock.session not in (None, session) for mock in self)
+
+    def passed(self, call: RecordingCall, /) -> None:
+        """Only what a mock answers is counted."""
+
     async def answer(self, asked: RecordedRequest, call: RecordingCall, /) -> Playback | None:
         """The answer of the first mock that fits and has one."""
         session = call.session or ""
