@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -27,8 +28,11 @@ from antiphon.adapter.service import ProviderAdapter
 from antiphon.adapter.transport import Origin, PooledTransport
 from antiphon.adapter.upstream import Upstream
 from antiphon.core.call import Call
-from antiphon.v1 import chat_pb2
+from antiphon.harness import CassetteTransport, Mode, RecordingCall, write_cassette
+from antiphon.harness.faults import Faults
+from antiphon.v1 import chat_pb2, content_pb2
 from tests.adapter.test_adapter import ANSWER, DONE, JSON, SSE, USAGE, chunk, question, streaming
+from tests.adapter.test_replaying import exchange
 
 CHUNKS = 100
 STREAM = b"".join(
@@ -38,6 +42,7 @@ STREAM = b"".join(
 UNARY_CALLS = 500
 POOLED_CALLS = 295
 STREAM_CALLS = 1530
+REPLAYED_CALLS = 245
 EVENTS = 7
 """Of a stream whose chunks are all ready at once: started, part, text, part's end, output's end, usage, completed."""
 
@@ -82,14 +87,16 @@ class Answering(asyncio.Transport):
         pass
 
 
-def made(transport: httpx.AsyncBaseTransport, base_url: str = "https://provider.invalid") -> ProviderAdapter:
+def made(
+    transport: httpx.AsyncBaseTransport, base_url: str = "https://provider.invalid", mode: str = "live"
+) -> ProviderAdapter:
     rows = built_in()
     rows["openai"] = replace(rows["openai"], base_url=base_url)
     return ProviderAdapter(
         providers=Providers(rows),
         credentials=Credentials({"OPENAI_API_KEY": "sk-test"}),
         upstream=Upstream(transport, Limits()),
-        policy=RecordingPolicy(),
+        policy=RecordingPolicy(mode=mode),
     )
 
 
@@ -127,6 +134,19 @@ async def test_a_unary_call_over_our_own_pool_stays_within_its_budget() -> None:
     spec = question("openai/gpt-test")
     calls = await calls_of(lambda: service.chat(spec, Call()))
     assert calls <= POOLED_CALLS
+
+
+async def test_a_replayed_unary_call_stays_within_its_budget(tmp_path: Path) -> None:
+    write_cassette(tmp_path, "openai/chat", [exchange("Hi", "Hello")])
+    faults = Faults()
+    default = RecordingCall(mode=Mode.REPLAY, pace=0.0)
+    transport = CassetteTransport(tmp_path, default=default, sources=[faults], shapers=[faults])
+    service = made(transport, "https://api.openai.com/v1", mode="replay")
+    spec = chat_pb2.ChatSpec(model="openai/m")
+    spec.messages.add(role=content_pb2.ROLE_USER).parts.add().text.text = "Hi"
+    assert (await service.chat(spec, Call())).replayed
+    calls = await calls_of(lambda: service.chat(spec, Call()))
+    assert calls <= REPLAYED_CALLS
 
 
 async def test_a_stream_of_a_hundred_ready_chunks_stays_within_its_budget() -> None:

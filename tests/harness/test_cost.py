@@ -23,6 +23,8 @@ URL = httpx.URL("https://api.example.test/v1/chat/completions")
 CHUNKS = 100
 UNARY_CALLS = 195
 STREAM_CALLS = 320
+DIRECT_UNARY_CALLS = 80
+DIRECT_STREAM_CALLS = 330
 ASKED = {"model": "m", "messages": [{"role": "user", "content": f"word {n}"} for n in range(10)]}
 
 
@@ -60,6 +62,16 @@ async def chunks_of(transport: CassetteTransport, request: httpx.Request) -> lis
     return [chunk async for chunk in response.stream]
 
 
+async def direct_chunks_of(transport: CassetteTransport, body: bytes, headers: dict[str, str]) -> list[bytes]:
+    reply = transport.replayed("POST", str(URL), headers, body, {"mode": "replay", "provider": "example"})
+    assert reply is not None
+    chunks = []
+    while not reply.ended:
+        chunks.append(reply.ready())
+    reply.close()
+    return chunks[:-1]
+
+
 async def calls_of(work: Callable[[], Awaitable[Any]], times: int = 50) -> float:
     """Python and C functions called by one run of the work, after a few to warm caches."""
     for _ in range(10):
@@ -93,6 +105,20 @@ async def test_a_replayed_call_stays_within_its_budget(
     transport = transport_of(tmp_path)
     assert len(await chunks_of(transport, request_of(body))) == chunks
     assert await calls_of(lambda: chunks_of(transport, request_of(body))) <= budget
+
+
+@pytest.mark.parametrize(
+    ("body", "chunks", "budget"),
+    [({**ASKED, "n": 1}, 1, DIRECT_UNARY_CALLS), ({**ASKED, "stream": True}, CHUNKS, DIRECT_STREAM_CALLS)],
+    ids=["unary", "a hundred chunks"],
+)
+async def test_a_call_that_is_answered_without_objects_stays_within_its_budget(
+    tmp_path: Path, body: dict[str, Any], chunks: int, budget: int
+) -> None:
+    transport = transport_of(tmp_path)
+    data, headers = json.dumps(body).encode(), {"content-type": "application/json"}
+    assert len(await direct_chunks_of(transport, data, headers)) == chunks
+    assert await calls_of(lambda: direct_chunks_of(transport, data, headers)) <= budget
 
 
 async def test_a_larger_folder_does_not_make_a_replayed_call_dearer(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from typing import Any, Final
 
 import httpx
 
+from antiphon.harness.capturing import CURRENT, WatchedReply, captured
 from antiphon.harness.faults import FaultPlan, Faults, Injected
 from antiphon.harness.mocks import Mocks
 from antiphon.harness.modes import EXTENSION, RecordingCall
 from antiphon.harness.playback import AnswerSource, Shaper
-from antiphon.harness.requestlog import CURRENT, RequestLog, WatchedReply, captured
+from antiphon.harness.requestlog import RequestLog
 from antiphon.harness.settled import SettledCalls
 from antiphon.harness.store import CassetteStore
 from antiphon.harness.transport import CassetteTransport
