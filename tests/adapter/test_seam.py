@@ -288,6 +288,34 @@ async def test_a_reader_who_leaves_a_plain_answer_is_remembered_as_gone(tmp_path
     assert seen.end.value == "left"
 
 
+async def test_a_transport_that_overrides_the_general_way_alone_sees_every_call(tmp_path: Path) -> None:
+    class Noting(CassetteTransport):
+        calls = 0
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            self.calls += 1
+            return await super().handle_async_request(request)
+
+    write_cassette(tmp_path, "example/chat", [ONE])
+    transport = Noting(tmp_path, default=RecordingCall(pace=0.0))
+    transport.store.load()
+    assert (await told(Upstream(transport, Limits()), ONE, {}))["status"] == 200
+    assert transport.calls == 1
+
+
+async def test_a_recording_that_is_not_plain_keeps_its_place_until_the_general_way_takes_it(tmp_path: Path) -> None:
+    write_cassette(tmp_path, "example/chat", [LATE, TWO])
+    transport = CassetteTransport(tmp_path, default=RecordingCall(pace=1.0))
+    transport.store.load()
+    options = {"mode": "replay", "session": "s"}
+    for _ in range(2):
+        assert transport.replayed("POST", URL, {}, ONE.request.body, options) is None
+    assert transport.store.report("s").used == {}
+    assert transport.store.sessions() == []
+    seen = [await told(Upstream(transport, Limits()), ONE, {"session": "s"}) for _ in range(2)]
+    assert [b"one" in each["chunks"][0] for each in seen] == [True, False]
+
+
 async def test_a_source_that_cannot_tell_beforehand_is_always_asked(tmp_path: Path) -> None:
     class Noting:
         def __init__(self) -> None:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, cast, runtime_checkable
 
-import httpx
-
 from antiphon.harness.interaction import Answer, Interaction, RecordedRequest
 from antiphon.harness.modes import Outcome, RecordingCall
 from antiphon.harness.playback import of_recording
@@ -116,17 +114,22 @@ class DirectAnswers:
         for other in self._others:
             if not other.idle(call):
                 return None
-        claim = store.claim(asked, session=call.session or "", cassette_name=call.cassette, repeat=repeat)
+        found: list[Plain] = []
+
+        def plainly(recording: Recording) -> bool:
+            interaction = store.held(recording)
+            plain = None if interaction is None else _plain(recording, interaction)
+            if plain is None or (plain.delays and call.pace != 0):
+                return False
+            found.append(plain)
+            return True
+
+        claim = store.claim(asked, session=call.session or "", cassette_name=call.cassette, repeat=repeat, only=plainly)
         if claim is None or claim.used_up:
-            return None
-        interaction = store.held(claim.recording)
-        plain = None if interaction is None else _plain(claim.recording, interaction)
-        if plain is None or (plain.delays and call.pace != 0):
-            store.put_back(claim)
             return None
         for other in self._others:
             other.passed(call)
-        return DirectReply(plain)
+        return DirectReply(found[0])
 
 
 def _plain(recording: Recording, interaction: Interaction) -> Plain | None:
@@ -142,9 +145,9 @@ def _plain(recording: Recording, interaction: Interaction) -> Plain | None:
 
 def _worked_out(recording: Recording, interaction: Interaction) -> Plain | None:
     answer = interaction.answer
-    headers = dict(httpx.Headers(answer.head).items())
     if answer.outcome is not Outcome.COMPLETE or not answer.answered:
         return None
+    headers = dict(answer.head.items())
     if headers.get("content-encoding", "identity") != "identity":
         return None
     return Plain(

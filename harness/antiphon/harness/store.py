@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -171,12 +171,13 @@ class CassetteStore:
         cassette_name: str | None,
         repeat: bool,
         whole: bool = False,
+        only: Callable[[Recording], bool] | None = None,
     ) -> Claim | None:
         """Take the session's next recording for a request and move its cursor; None where there never was one.
 
         `cassette_name` narrows to one cassette, by full name or by its last part. With `repeat` the last recording
         answers again when all are used up. `whole` passes over recordings whose caller left: they are no answer of
-        the provider.
+        the provider. Where the next one is not what `only` lets pass, None too, and nothing is taken.
         """
         said = meaning_of(request) if self._recent.get(request) is None else None  # not under the lock: it takes long
         with self._memory:
@@ -196,13 +197,16 @@ class CassetteStore:
                     heard.append((last, place))
             if upcoming:
                 recording, place = min(upcoming, key=_order) if len(upcoming) > 1 else upcoming[0]
-                self._sessions.moved(session, place, by=1)
             elif heard:
                 recording, place = max(heard, key=_order) if len(heard) > 1 else heard[0]
                 if not repeat:
                     return Claim(recording=recording, session=session, place=place, moved=False, used_up=True)
             else:
                 return None
+            if only is not None and not only(recording):
+                return None
+            if upcoming:
+                self._sessions.moved(session, place, by=1)
             self._asked(session, cassette_name).hear(recording.cassette, recording.position)
             return Claim(recording=recording, session=session, place=place, moved=bool(upcoming))
 
