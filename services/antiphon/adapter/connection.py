@@ -6,7 +6,7 @@ import asyncio
 import select
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import httptools
 import httpx
@@ -19,10 +19,35 @@ MAX_HEAD: Final = 128 * 1024
 _VERSIONS: Final = {"1.0": b"HTTP/1.0", "1.1": b"HTTP/1.1"}
 
 
-@lru_cache(maxsize=1024)
-def _lower(name: bytes) -> str:
-    """The name of a header; providers send the same few again and again."""
-    return name.lower().decode("latin-1")
+REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
+
+
+class _Layout(NamedTuple):
+    """What the names of a head's headers say, all together; -1 for a header that is not there."""
+
+    names: tuple[str, ...]
+    size: int
+    framed: bool
+    repeats: bool
+    coding: int
+    number: int
+
+
+@lru_cache(maxsize=256)
+def _layout(raw: tuple[bytes, ...]) -> _Layout:
+    """Providers begin their answers with the same names in the same order again and again."""
+    names = tuple(name.lower().decode("latin-1") for name in raw)
+    return _Layout(
+        names=names,
+        size=sum(map(len, raw)),
+        framed="content-length" in names or "transfer-encoding" in names,
+        repeats=len(set(names)) != len(names),
+        coding=names.index("content-encoding") if "content-encoding" in names else -1,
+        number=next((names.index(name) for name in REQUEST_ID_HEADERS if name in names), -1),
+    )
+
+
+_NO_LAYOUT: Final = _layout(())
 
 
 class Connection(asyncio.Protocol):
@@ -38,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._poll = select.poll()
         self._parser: Any = None
+        self._asked = self._spoiled = False
         self._framed = self._in_body = self._keep_alive = False
         self._head: asyncio.Future[None] | None = None
         self._news: asyncio.Future[None] | None = None
@@ -49,8 +75,9 @@ class Connection(asyncio.Protocol):
         self._failure: httpx.TransportError | None = None
         self._head_size = 0
         self.idle_since = 0.0
-        self.raw_headers: list[tuple[bytes, bytes]] = []
-        self._names: list[str] = []
+        self._names: list[bytes] = []
+        self._values: list[bytes] = []
+        self._layout = _NO_LAYOUT
         self.trailers: list[tuple[str, str]] = []
         self.reason = b""
         self.status = 0
@@ -60,7 +87,7 @@ class Connection(asyncio.Protocol):
     def reusable(self) -> bool:
         """Whether another request may be sent, as far as is known."""
         transport = self._transport
-        return transport is not None and self.ended and self._parser is None and not transport.is_closing()
+        return transport is not None and self.ended and not self._asked and not transport.is_closing()
 
     def rested(self) -> bool:
         """Whether another request may be sent, and the server has not closed the connection since the event loop last
@@ -72,10 +99,12 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             raise self._failure or httpx.ReadError("the connection is closed")
-        self._parser = httptools.HttpResponseParser(self)
+        if self._parser is None:  # it serves all answers of the connection
+            self._parser = httptools.HttpResponseParser(self)
+        self._asked = True
         self._framed = self._in_body = self._keep_alive = self.ended = False
         self._head_size = self._held = 0
-        self.raw_headers, self.trailers, self.reason = [], [], b""
+        self._names, self._values, self.trailers, self.reason = [], [], [], b""
         self._head = head = self._loop.create_future()
         transport.write(data)
         return head
@@ -83,16 +112,40 @@ class Connection(asyncio.Protocol):
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers of the answer, their names in lower case; values of one name are joined."""
-        names = self._names
-        try:
-            values = [value.decode() for _, value in self.raw_headers]
-        except UnicodeDecodeError:
-            values = [value.decode("latin-1") for _, value in self.raw_headers]
+        names = self._layout.names
+        values = self._decoded()
         headers = dict(zip(names, values, strict=True))
-        if len(headers) != len(names):
+        if self._layout.repeats:
             pairs = list(zip(names, values, strict=True))
             headers = {name: ", ".join(value for key, value in pairs if key == name) for name in headers}
         return headers
+
+    @property
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of the answer as they came."""
+        return list(zip(self._names, self._values, strict=True))
+
+    @property
+    def plain(self) -> bool:
+        """Whether the body is not packed."""
+        at = self._layout.coding
+        return at < 0 or self.headers["content-encoding"] == "identity"
+
+    @property
+    def request_id(self) -> str:
+        """The provider's identifier of the request; empty where it gives none."""
+        at = self._layout.number
+        if at < 0:
+            return ""
+        if self._layout.repeats or not self._values[at].isascii():
+            return self.headers[self._layout.names[at]]
+        return self._values[at].decode("ascii")
+
+    def _decoded(self) -> list[str]:
+        try:
+            return [value.decode() for value in self._values]
+        except UnicodeDecodeError:
+            return [value.decode("latin-1") for value in self._values]
 
     def ready(self) -> bytes:
         """What has come of the body since the last time; empty where nothing has. Raises httpx.TransportError."""
@@ -126,9 +179,9 @@ class Connection(asyncio.Protocol):
 
     def release(self) -> None:
         """Give the connection back: to be used again after a whole answer, else closed at once."""
-        parser, self._parser = self._parser, None
-        whole = self.ended and self._failure is None and not self._body
-        if whole and parser is not None and self._keep_alive:
+        asked, self._asked = self._asked, False
+        whole = self.ended and self._failure is None and not self._body and not self._spoiled
+        if whole and asked and self._keep_alive:
             self._done(self)
         else:
             self.close()
@@ -147,7 +200,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse."""
-        if self._parser is None:  # nobody asked: an answer to nothing makes the connection useless
+        if not self._asked:  # nobody asked: an answer to nothing makes the connection useless
             self.close()
             return
         try:
@@ -170,6 +223,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The end: of an answer without a length, or of hope."""
         self._transport = None
+        self._parser = None  # it and this object hold each other
         if self.ended or self._failure is not None:
             return
         if error is None and self._in_body and not self._framed:
@@ -183,6 +237,10 @@ class Connection(asyncio.Protocol):
 
     # What the parser calls, beside `on_body`.
 
+    def on_message_begin(self) -> None:
+        """The first byte of an answer: of one more than was asked for, if the last one is whole."""
+        self._spoiled = self.ended
+
     def on_status(self, reason: bytes) -> None:
         """Part of the reason phrase."""
         self.reason += reason
@@ -193,7 +251,8 @@ class Connection(asyncio.Protocol):
             self._grow_head(len(name) + len(value))
             self.trailers.append((name.decode("latin-1"), value.decode("latin-1")))
         else:
-            self.raw_headers.append((name, value))
+            self._names.append(name)
+            self._values.append(value)
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -203,9 +262,9 @@ class Connection(asyncio.Protocol):
             return
         self.http_version = _VERSIONS.get(parser.get_http_version(), b"HTTP/1.1")
         self._in_body = True
-        names = self._names = [_lower(name) for name, _ in self.raw_headers]
-        self._framed = "content-length" in names or "transfer-encoding" in names or self.status in (204, 304)
-        self._grow_head(sum([len(name) + len(value) for name, value in self.raw_headers]))
+        layout = self._layout = _layout(tuple(self._names))
+        self._framed = layout.framed or self.status in (204, 304)
+        self._grow_head(layout.size + sum(map(len, self._values)))
         self._keep_alive = self._framed and parser.should_keep_alive()
         head, self._head = self._head, None
         if head is not None and not head.done():
@@ -214,7 +273,7 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The answer is whole, or was only one that says to wait (1xx)."""
         if self.status < 200:
-            self.raw_headers, self.reason = [], b""
+            self._names, self._values, self.reason = [], [], b""
         else:
             self.ended = True
 

@@ -15,7 +15,7 @@ from antiphon.adapter.upstream import Target, Upstream
 from antiphon.core.call import Call
 from antiphon.core.telemetry.genai import Operation, operation
 from antiphon.v1 import chat_pb2
-from antiphon.wire.base import ChatWire, Relayed, Relays, Told
+from antiphon.wire.base import ChatWire, HttpReply, Relayed, Relays, Told
 
 
 class RelayingWire(ChatWire, Relays, Protocol):
@@ -52,14 +52,16 @@ class ProviderRelay:
         with self._observed.watch(provider), operation(self._call, "chat", provider=provider.name, model=model) as op:
             async with self._upstream.open(self._target(self._call), self._wired.call, op.call) as reply:
                 note(op, reply)
-                body = await reply.whole()
-            if body.status >= 400:
-                raise refused(provider, model, wire.decode_error(body), reply)
-            told = wire.relay_answer(body)
+                body = await reply.body()
+                if reply.status >= 400:
+                    raise refused(provider, model, wire.decode_error(reply.of(body)), reply)
+                whole = HttpReply(status=reply.status, body=body)
+                if (told := wire.relay_answer(whole)) is None:
+                    whole = reply.of(body)
             if told is not None:
                 _finish(op, told)
-                return body.body
-            completion = wire.decode_response(body)
+                return body
+            completion = wire.decode_response(whole)
             label(completion, provider, reply)
             reasons = [output.provider_finish_reason for output in completion.outputs]
             _finish(

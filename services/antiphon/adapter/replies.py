@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any, Final, Protocol, cast
 
 import httpx
 
 from antiphon.adapter.clock import Clock
+from antiphon.adapter.connection import REQUEST_ID_HEADERS
 from antiphon.adapter.limits import Limits
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.wire.base import HttpReply
-
-REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "x-amzn-requestid", "cf-ray")
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -27,6 +27,37 @@ class Body(Protocol):
 
     def more(self) -> Awaitable[None]:
         """Waits for more, or for the end. Raises httpx.HTTPError."""
+
+
+class Head(Protocol):
+    """What stands before a body."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers by their names in lower case."""
+
+    @property
+    def request_id(self) -> str:
+        """The provider's identifier of the request; empty where it gives none."""
+
+
+class ReadHead:
+    """A head that was read whole. `headers` have names in lower case."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+
+    @property
+    def request_id(self) -> str:
+        """The first identifier that there is."""
+        return next((self.headers[name] for name in REQUEST_ID_HEADERS if name in self.headers), "")
+
+    @property
+    def plain(self) -> bool:
+        """Whether the body is not packed."""
+        return self.headers.get("content-encoding", "identity") == "identity"
 
 
 class DecodedBody:
@@ -58,22 +89,22 @@ class DecodedBody:
 class OpenReply:
     """A reply whose body has yet to come."""
 
-    __slots__ = ("_body", "_clock", "_limits", "_patience", "_size", "headers", "recording", "request_id", "status")
+    __slots__ = ("_body", "_clock", "_head", "_limits", "_patience", "_size", "recording", "request_id", "status")
 
     def __init__(
         self,
         status: int,
-        headers: Mapping[str, str],
+        head: Head,
         body: Body,
         clock: Clock,
         limits: Limits,
         recording: Mapping[str, Any] = _NOTHING,
     ) -> None:
         self.status = status
-        self.headers = headers
+        self._head = head
         self.recording = recording
         """What a recording transport says of this reply; empty for a live one."""
-        self.request_id = next((headers[name] for name in REQUEST_ID_HEADERS if name in headers), "")
+        self.request_id = head.request_id
         """The provider's identifier of the request, for its support; empty where it gives none."""
         self._body = body
         self._clock = clock
@@ -81,13 +112,30 @@ class OpenReply:
         self._patience = limits.first_token
         self._size = 0
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, their names in lower case; to be read before the reply is left."""
+        return self._head.headers
+
     async def whole(self) -> HttpReply:
         """The reply with its whole body."""
-        parts: list[bytes] = []
-        while chunk := await self.next():
-            parts.append(chunk)
-        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        return self.of(await self.body())
+
+    def of(self, body: bytes) -> HttpReply:
+        """The reply with this body."""
         return HttpReply(status=self.status, headers=self.headers, body=body)
+
+    async def body(self) -> bytes:
+        """Its whole body."""
+        chunk = await self.next()
+        if self._body.ended:
+            rest = await self.next()
+            return chunk + rest if rest else chunk
+        parts: list[bytes] = []
+        while chunk:
+            parts.append(chunk)
+            chunk = await self.next()
+        return b"".join(parts)
 
     async def next(self) -> bytes:
         """What comes next of the body, decompressed; empty at its end. Raises ServiceError."""
@@ -101,7 +149,11 @@ class OpenReply:
                 break
             if body.ended:
                 return b""
-            await self._clock.wait(body.more(), self._patience)
+            news = body.more()
+            if isinstance(news, asyncio.Future):
+                await self._clock.see(news, self._patience)
+            else:
+                await self._clock.wait(news, self._patience)
         self._patience = self._limits.idle
         self._size += len(chunk)
         if self._size > self._limits.max_answer_bytes:

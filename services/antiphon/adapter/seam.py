@@ -14,8 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from antiphon.adapter.clock import Clock
 from antiphon.adapter.limits import Limits
-from antiphon.adapter.replies import Body, OpenReply
-from antiphon.core.call import Call
+from antiphon.adapter.replies import Body, OpenReply, ReadHead
 
 Asked = tuple[str, str, Mapping[str, str], bytes, object]
 """A request as text and bytes: method, URL, headers, body, and what the transport has to know of the call."""
@@ -49,23 +48,20 @@ class Replays(Protocol):
 class Recall:
     """One request to such a transport, and its reply, from whichever way it came. `asked` is what `replayed` takes."""
 
-    __slots__ = ("_asked", "_call", "_clock", "_general", "_limits", "_otherwise", "_provider", "_reply", "_transport")
+    __slots__ = ("_asked", "_clock", "_clocked", "_general", "_limits", "_otherwise", "_reply", "_transport")
 
     def __init__(
         self,
         transport: Replays,
         asked: Asked,
         otherwise: Callable[[], AbstractAsyncContextManager[OpenReply]],
-        *,
-        provider: str,
-        call: Call,
+        clocked: Callable[[], Clock],
         limits: Limits,
     ) -> None:
         self._transport = transport
         self._asked = asked
         self._otherwise = otherwise
-        self._provider = provider
-        self._call = call
+        self._clocked = clocked
         self._limits = limits
         self._clock: Clock | None = None
         self._reply: AtHand | None = None
@@ -76,10 +72,10 @@ class Recall:
         if reply is None:
             self._general = self._otherwise()
             return await self._general.__aenter__()
-        self._clock = clock = Clock(self._provider, self._limits, self._call)
+        self._clock = clock = self._clocked()
         if "synthetic" in reply.said:
             clock.note({"antiphon": reply.said})
-        return OpenReply(reply.status, reply.headers, reply, clock, self._limits, reply.said)
+        return OpenReply(reply.status, ReadHead(reply.headers), reply, clock, self._limits, reply.said)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -59,6 +59,10 @@ class PooledTransport(httpx.AsyncBaseTransport):
             raise
         return connection
 
+    def resting(self, origin: Origin) -> Connection | None:
+        """A connection that was kept, for a request; None where one is to be made, by `ask`."""
+        return self._kept(origin)
+
     def response(self, connection: Connection, request: httpx.Request | None = None) -> httpx.Response:
         """The answer of a connection as httpx knows it; closing it releases the connection."""
         return httpx.Response(

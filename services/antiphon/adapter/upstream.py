@@ -20,9 +20,10 @@ import httpx
 from antiphon.adapter.clock import Clock
 from antiphon.adapter.connection import Connection
 from antiphon.adapter.limits import Limits
-from antiphon.adapter.replies import DecodedBody, OpenReply
+from antiphon.adapter.replies import DecodedBody, OpenReply, ReadHead
 from antiphon.adapter.seam import Asked, Recall, Replays
 from antiphon.adapter.transport import Origin, PooledTransport, origin_of
+from antiphon.core.alarms import Alarms
 from antiphon.core.call import Call
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.wire.base import HttpCall, HttpReply
@@ -66,6 +67,10 @@ class Upstream:
         self._pool = transport if isinstance(transport, PooledTransport) else None
         self._replays = transport if isinstance(transport, Replays) else None
         self._limits = limits
+        self._alarms = Alarms()
+
+    def _clock(self, target: Target, call: Call) -> Clock:
+        return Clock(target.provider, self._limits, call, self._alarms)
 
     async def answer(self, target: Target, wired: HttpCall, call: Call) -> HttpReply:
         """The whole reply, whatever its status. Raises ServiceError where there is none."""
@@ -77,12 +82,12 @@ class Upstream:
         if self._pool is not None and target.recording is None and target.sign is None:
             written = _written(target, wired)
             if written is not None:
-                return _Exchange(self._pool, *written, Clock(target.provider, self._limits, call), self._limits)
+                return _Exchange(self._pool, *written, self._clock(target, call), self._limits)
         elif self._replays is not None and target.recording is not None and target.sign is None:
             asked = _asked(target, wired)
             if asked is not None:
                 otherwise = partial(self._open, target, wired, call)
-                return Recall(self._replays, asked, otherwise, provider=target.provider, call=call, limits=self._limits)
+                return Recall(self._replays, asked, otherwise, partial(self._clock, target, call), self._limits)
         return self._open(target, wired, call)
 
     async def close(self) -> None:
@@ -91,7 +96,7 @@ class Upstream:
 
     @asynccontextmanager
     async def _open(self, target: Target, wired: HttpCall, call: Call) -> AsyncGenerator[OpenReply, None]:
-        clock = Clock(target.provider, self._limits, call)
+        clock = self._clock(target, call)
         request = self._request(target, wired)
         try:
             response = await clock.wait(self._transport.handle_async_request(request), self._limits.first_token)
@@ -99,11 +104,11 @@ class Upstream:
             clock.note(response.extensions)
             body = None
             try:
-                headers = {key.lower(): value for key, value in response.headers.items()}
-                body = DecodedBody(response, plain=_is_plain(headers))
+                head = ReadHead({key.lower(): value for key, value in response.headers.items()})
+                body = DecodedBody(response, plain=head.plain)
                 said = response.extensions.get("antiphon")
                 yield OpenReply(
-                    response.status_code, headers, body, clock, self._limits, said if isinstance(said, Mapping) else {}
+                    response.status_code, head, body, clock, self._limits, said if isinstance(said, Mapping) else {}
                 )
             finally:
                 if body is not None:
@@ -152,17 +157,25 @@ class _Exchange:
     async def __aenter__(self) -> OpenReply:
         clock, limits = self._clock, self._limits
         try:
-            asked = self._pool.ask(self._origin, self._message, connect=limits.connect)
-            self._connection = connection = await clock.wait(asked, limits.first_token)
+            connection = self._pool.resting(self._origin)
+            if connection is None:
+                asked = self._pool.ask(self._origin, self._message, connect=limits.connect)
+                self._connection = connection = await clock.wait(asked, limits.first_token)
+            else:
+                self._connection = connection
+                try:
+                    await clock.see(connection.send(self._message), limits.first_token)
+                except BaseException:
+                    connection.close()
+                    raise
         except BaseException:
             clock.stop()
             raise
-        headers = connection.headers
-        if _is_plain(headers):
-            return OpenReply(connection.status, headers, connection, clock, limits)
+        if connection.plain:
+            return OpenReply(connection.status, connection, connection, clock, limits)
         self._response = self._pool.response(connection)
         body = DecodedBody(self._response, plain=False)
-        return OpenReply(connection.status, headers, body, clock, limits)
+        return OpenReply(connection.status, connection, body, clock, limits)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -184,10 +197,6 @@ def _asked(target: Target, wired: HttpCall) -> Asked | None:
     if wired.body:
         headers["content-length"] = str(len(wired.body))
     return wired.method, url, headers, wired.body, target.recording
-
-
-def _is_plain(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-encoding", "identity") == "identity"
 
 
 def _written(target: Target, wired: HttpCall) -> tuple[Origin, bytes] | None:

@@ -10,7 +10,7 @@ from antiphon.core.errors import ServiceError
 from antiphon.v1 import chat_pb2, embeddings_pb2, models_pb2, usage_pb2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class HttpCall:
     """A request as a wire writes it. `path` is relative to the provider's base URL, with its query.
 
@@ -26,7 +26,7 @@ class HttpCall:
     warnings: tuple[chat_pb2.Warning, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class HttpReply:
     """An answer as a wire reads or writes it. Header names are in lower case. `warnings` tell which parts of an answer
     the wire has no word for; whoever sends the reply tells them beside it."""
