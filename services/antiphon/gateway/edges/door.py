@@ -65,7 +65,7 @@ class Door:
         request = _Request(row, parameters, line, headers, watch.call)
         sender.said = watch.call.said
         outcome = OK
-        task = cast("asyncio.Task[None]", asyncio.current_task())
+        task = line.task or cast("asyncio.Task[None]", asyncio.current_task())
         line.on_left = task.cancel
         try:
             outcome = await self._answer(request, line, sender)
@@ -169,8 +169,8 @@ class Door:
                 if not begun:
                     begun = True
                     self._begin(request, answer.content_type, (), sender)
-                if data:
-                    await sender.piece(data)
+                if data and sender.put(data):
+                    await sender.room()
         sender.finish()
 
     def _begin(

@@ -76,7 +76,7 @@ class GuardedProtocol(asyncio.Protocol):
         self._heading = False
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._size = 0
+        self._came = 0
         self._unread = 0
         self._waits = False
         self._upgrades = False
@@ -113,7 +113,8 @@ class GuardedProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of a request."""
         while not self._deaf:
-            self._unread += len(data)
+            self._came = len(data)
+            self._unread += self._came
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as error:
@@ -169,7 +170,6 @@ class GuardedProtocol(asyncio.Protocol):
         self._heading = True
         self._url = b""
         self._headers = []
-        self._size = 0
         self._waits = self._upgrades = False
 
     def on_url(self, url: bytes) -> None:
@@ -178,9 +178,6 @@ class GuardedProtocol(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; or a trailer, which says nothing here."""
-        self._size += len(name) + len(value) + 4
-        if self._size > HEAD_BYTES:
-            raise ValueError("the head is too long")  # to the parser, which then raises an error of its own
         if self._heading:
             name = name.lower()
             if name == b"expect":
@@ -193,8 +190,11 @@ class GuardedProtocol(asyncio.Protocol):
         if parser.should_upgrade():
             self._upgrades = True
             return
+        most = max(self._unread, self._came)  # of which the head is a part
+        if most > HEAD_BYTES and sum(len(name) + len(value) + 4 for name, value in self._headers) > HEAD_BYTES:
+            raise ValueError("the head is too long")  # to the parser, which then raises an error of its own
         self._heading = False
-        self._unread = self._size = 0
+        self._unread = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
@@ -251,9 +251,8 @@ class GuardedProtocol(asyncio.Protocol):
     def _start(self, line: Line) -> None:
         self._running = line
         self._rested_at = None
-        task = self._loop.create_task(line.run(self._app))
-        self._serving.tasks.add(task)
-        task.add_done_callback(self._serving.tasks.discard)
+        line.task = task = self._loop.create_task(line.run(self._app))
+        self._serving.tasks.add(task)  # until it has run
 
     def _answered(self, line: Line) -> None:
         """An answer was sent whole."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
+from antiphon.core.alarms import Alarms
 from antiphon.gateway.edges.asgi import ASGIApp, Scope
 from antiphon.gateway.edges.serving import Flow, Serving
 
@@ -54,27 +55,33 @@ class Line:
         self.scope = scope
         self.loop = loop
         self.keep_alive = keep_alive
-        self.more_body = True
-        self.left = False
-        self.started = False
-        self.complete = False
-        self.on_left: Callable[[], object] | None = None
         self._transport = transport
         self._flow = flow
         self._dated = dated
-        self._waits = waits  # the client, to be told to send its body
+        if waits:
+            self._waits = True
         self._done = done
         self._body: list[bytes] = []
-        self._body_size = 0
-        self._news = False
-        self._waiter: asyncio.Future[None] | None = None
-        self._head = b""
         self._pieces: list[bytes] = []
-        self._size = 0
-        self._scheduled = False
-        self._silent = False
-        self._remaining: int | None = None
-        self._chunked = False
+
+    # What nearly every request leaves as it is stands here: it costs a request nothing.
+    task: asyncio.Task[None] | None = None
+    """The task that answers."""
+    more_body = True
+    left = False
+    started = False
+    complete = False
+    on_left: Callable[[], object] | None = None
+    _waits = False  # the client, to be told to send its body
+    _body_size = 0
+    _news = False
+    _waiter: asyncio.Future[None] | None = None
+    _head = b""
+    _size = 0
+    _scheduled = False
+    _silent = False
+    _remaining: int | None = None
+    _chunked = False
 
     async def run(self, app: ASGIApp) -> None:
         """Have an application answer."""
@@ -90,6 +97,9 @@ class Line:
             if not self.complete and not self.left:
                 log.error("the application ended without a whole answer")
                 self._broken()
+        finally:
+            if self.task is not None:
+                self._dated.tasks.discard(self.task)
 
     # The request's body.
 
@@ -97,13 +107,17 @@ class Line:
         """Bytes of the body have come: how many wait to be read now."""
         self._body.append(data)
         self._body_size += len(data)
-        self._tell()
+        self._news = True
+        if self._waiter is not None:
+            self._tell()
         return self._body_size
 
     def end_body(self) -> None:
         """The body is whole."""
         self.more_body = False
-        self._tell()
+        self._news = True
+        if self._waiter is not None:
+            self._tell()
 
     def lose(self) -> None:
         """The client has gone."""
@@ -149,6 +163,11 @@ class Line:
     # The answer.
 
     @property
+    def alarms(self) -> Alarms:
+        """Timers for this answer."""
+        return self._dated.alarms
+
+    @property
     def crowded(self) -> bool:
         """Whether the client has to take something before more is written."""
         return self._flow.write_paused and not self.left
@@ -172,7 +191,7 @@ class Line:
         self.started = True
         old = self.scope["http_version"] == "1.0"
         self._silent = status in _SILENT or self.scope["method"] == "HEAD"
-        parts = [_STATUS[status], *(b"%b: %b\r\n" % pair for pair in self._dated.default_headers), lines]
+        parts = [_STATUS[status], self._dated.default_lines, lines]
         if length is not None:
             parts.append(b"content-length: %d\r\n" % length)
             self._remaining = 0 if self._silent else length
@@ -187,6 +206,24 @@ class Line:
         parts.append(b"\r\n")
         self._head = b"".join(parts)
         self._soon()
+
+    def reply(self, status: int, lines: bytes, body: bytes) -> None:
+        """A whole answer at once. Its header lines are known to be well-formed: nobody looks at them again."""
+        if self.started:
+            raise RuntimeError("an answer has one head")
+        self.started = True
+        if self.left:
+            return
+        transport = self._transport
+        if self.scope["method"] == "HEAD":
+            length, body = len(body), b""
+        else:
+            length = len(body)
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        head = _STATUS[status] + self._dated.default_lines + lines
+        if not transport.is_closing():
+            transport.write(b"%bcontent-length: %d\r\n%b\r\n%b" % (head, length, close, body))
+        self._finished()
 
     def write(self, data: bytes) -> None:
         """Send bytes of the body: as soon as the running task waits for something, with all that came until then."""
@@ -206,8 +243,12 @@ class Line:
         self.flush(last=True)
         if self._remaining:
             raise RuntimeError("the answer is shorter than its head says")
+        self._finished()
+
+    def _finished(self) -> None:
         self.complete = True
-        self._tell()
+        if self._waiter is not None:
+            self._tell()
         if not self.keep_alive:
             self._transport.close()
         self._done(self)

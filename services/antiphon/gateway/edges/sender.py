@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from random import getrandbits
+from types import MappingProxyType
+from typing import Final
 
+from antiphon.core.alarms import Alarm
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.streams import StallWatch
 from antiphon.gateway.edges.exchange import Answer, HttpFault
@@ -19,6 +21,7 @@ from antiphon.wire.base import HttpReply
 WARNING_HEADER = "x-antiphon-warning"
 MOST_WARNINGS = 16
 LONGEST_WARNING = 400
+_ID_HEADERS: Final = ("x-request-id",)
 _OURS = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
 
@@ -29,16 +32,17 @@ class Sender:
         self._line = line
         self._shape = shape
         self._stall_seconds = stall_seconds
-        self._watch: StallWatch | None = None
-        self._beat = b""
-        self._beat_seconds = 0.0
-        self._beats: asyncio.TimerHandle | None = None
-        self._written_at = 0.0
         # Not a secret, so it need not cost a system call as uuid4 does.
-        self.request_id = request_id if request_id and _OURS.fullmatch(request_id) else f"req_{random_hex()}"
-        self.status = 0
-        self.said: Mapping[str, str] = {}
-        """What the answering side says of the answer by the time its head is sent: headers of their own."""
+        self.request_id = request_id if request_id and _OURS.fullmatch(request_id) else f"req_{getrandbits(128):032x}"
+
+    status = 0
+    said: Mapping[str, str] = MappingProxyType({})
+    """What the answering side says of the answer by the time its head is sent: headers of their own."""
+    _watch: StallWatch | None = None
+    _beat = b""
+    _beat_seconds = 0.0
+    _beats: Alarm | None = None
+    _written_at = 0.0
 
     @property
     def stalled(self) -> bool:
@@ -51,29 +55,40 @@ class Sender:
 
     def passed(self, body: bytes) -> None:
         """Send a whole answer that is JSON already."""
-        self._head(200, [("content-type", "application/json")], length=len(body))
-        self._line.write(body)
-        self._line.end()
+        if self.said or self._shape.id_headers != _ID_HEADERS:
+            self._head(200, [("content-type", "application/json")], length=len(body))
+            self._line.write(body)
+            self._line.end()
+            return
+        self.status = 200
+        self._line.reply(
+            200, b"content-type: application/json\r\nx-request-id: %b\r\n" % self.request_id.encode(), body
+        )
 
     def start(self, content_type: str, warnings: Sequence[chat_pb2.Warning]) -> None:
         """Send the head of a stream."""
         own = [("content-type", content_type), ("cache-control", "no-cache"), ("x-accel-buffering", "no")]
-        self._head(200, [*own, *warning_headers(warnings)])
-        self._watch = StallWatch(self._stall_seconds, self._line.abort)
+        self._head(200, [*own, *warning_headers(warnings)] if warnings else own)
 
     def keep(self, beat: bytes, seconds: float) -> None:
         """From now on send `beat` whenever nothing was sent for so long, until the stream ends."""
         self._beat, self._beat_seconds = beat, seconds
         self._written_at = self._line.loop.time()
-        self._beats = self._line.loop.call_later(seconds, self._look)
+        self._beats = self._line.alarms.take(self._line.loop)
+        self._beats.set(self._written_at + seconds, self._look)
 
-    async def piece(self, data: bytes) -> None:
-        """Send a piece of a stream, together with all others that are ready now."""
+    def put(self, data: bytes) -> bool:
+        """Send a piece of a stream, together with all others that are ready now; whether its reader is behind, so
+        that `room` is to be awaited."""
         line = self._line
         self._written_at = line.loop.time()
         line.write(data)
-        if line.crowded:
-            await self._room()
+        return line.crowded
+
+    async def piece(self, data: bytes) -> None:
+        """Send a piece of a stream, and wait where its reader is behind."""
+        if self.put(data):
+            await self.room()
 
     def finish(self) -> None:
         """End a stream."""
@@ -113,11 +128,11 @@ class Sender:
         text = "".join([f"{name}: {value}\r\n" for name, value in headers])
         self._line.head(status, text.encode("latin-1", "replace"), count=len(headers), length=length, close=close)
 
-    async def _room(self) -> None:
+    async def room(self) -> None:
+        """Wait until the reader of a stream has taken what was sent: not for ever."""
         watch = self._watch
         if watch is None:
-            await self._line.room()
-            return
+            watch = self._watch = StallWatch(self._stall_seconds, self._line.abort)
         watch.begin()
         await self._line.room()
         watch.end()
@@ -129,17 +144,18 @@ class Sender:
             self._written_at = now
             if not self._line.crowded:  # a reader who takes nothing needs no more of it
                 self._line.write(self._beat)
-        self._beats = loop.call_at(self._written_at + self._beat_seconds, self._look)
+        if self._beats is not None:
+            self._beats.set(self._written_at + self._beat_seconds, self._look)
 
     def _stop_beating(self) -> None:
         if self._beats is not None:
-            self._beats.cancel()
+            self._line.alarms.give(self._beats)
             self._beats = None
 
 
 def random_hex(bits: int = 128) -> str:
     """A number that nobody else has, and that anybody may guess."""
-    return f"{random.getrandbits(bits):0{bits // 4}x}"
+    return f"{getrandbits(bits):0{bits // 4}x}"
 
 
 def warning_headers(warnings: Sequence[chat_pb2.Warning]) -> list[tuple[str, str]]:

@@ -7,25 +7,28 @@ import socket
 from email.utils import formatdate
 from typing import Any, Final
 
+from antiphon.core.alarms import Alarms
+
 HIGH_WATER: Final = 65536
 """Bytes of a body that wait for their reader before the socket is left unread."""
 _DATE_SECONDS: Final = 1.0
 
 
 class Serving:
-    """The connections that are open, the requests that run, and the headers of every answer: the date."""
+    """The connections that are open, the requests that run, and the header lines of every answer: the date."""
 
     def __init__(self) -> None:
         self.connections: set[Any] = set()
         self.tasks: set[asyncio.Task[None]] = set()
-        self.default_headers: list[tuple[bytes, bytes]] = []
+        self.default_lines = b""
+        self.alarms = Alarms()
         self.empty = asyncio.Event()
         """Set when the last connection is gone, until another one is made."""
         self._timer: asyncio.TimerHandle | None = None
 
     def keep_date(self) -> None:
         """Say what day and second it is, from now on."""
-        self.default_headers = [(b"date", formatdate(usegmt=True).encode())]
+        self.default_lines = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         self._timer = asyncio.get_running_loop().call_later(_DATE_SECONDS, self.keep_date)
 
     def stop(self) -> None:
