@@ -30,8 +30,11 @@ _DONE: Final = b"data: [DONE]\n\n"
 _NULL_USAGE: Final = b',"usage":null'
 """A member of an object and nothing else: within a text the quotes would be escaped."""
 _KEY: Final = re.compile(rb'"(content|obfuscation|p)": ?"')
+_VARIES: Final = PADDING | {"choices", "usage"}
 _CHOICE: Final = frozenset({"index", "delta", "finish_reason"})
 _DELTA: Final = frozenset({"role", "content"})
+_CUT: Final = 12
+_NO_MARKS: Final = bytes(set(range(256)) - set(b"\t\n"))
 _MOST_PARSED: Final = 256
 """Chunks that may be parsed one by one and kept before the general way takes over."""
 _MOST_BYTES: Final = 64 * 1024 * 1024
@@ -61,25 +64,28 @@ class _Kind(NamedTuple):
         """Whether `run` is chunks of this kind, whole ones, and nothing else.
 
         What stands between their texts is compared by writing the run again from them, which costs a tenth of a search
-        for it. The texts become a list, each on a line of its own: JSON text holds no bare line feed, so every mark
-        between them stood outside of texts, and where there are as many texts as lines, each is one whole text.
+        for it; where to cut is told by the short end of what stands before, which is found faster than all of it. The
+        texts become a list, each on a line of its own: JSON text holds no bare line feed or tab, so every mark between
+        them stood outside of texts, and where there are as many texts as there should be, each is one whole text.
         """
         before, between, after = self.before, self.between, self.after
-        start, end = len(before), 2 - len(after)
-        texts = [event[start:end] for event in run.split(b"\n")[:-2:2]]  # one byte is found faster than two
-        if not texts or before + (after + before).join(texts) + after != run:
+        texts = run.split(before[-_CUT:])
+        last = texts.pop()[: -len(after)]
+        end = max(_CUT - len(before), -len(before)) - len(after)
+        texts = [text[:end] for text in texts[1:]]
+        texts.append(last)
+        if before + (after + before).join(texts) + after != run:
             return False
+        lines = b'["%b"]' % b'",\n"'.join(texts)
+        marks = b"\n" * (len(texts) - 1)
         if between:
-            lines = b'[["%b"]]' % b'"],\n["'.join(texts).replace(between, b'",\n"')
-        else:
-            lines = b'["%b"]' % b'",\n"'.join(texts)
+            lines = b'",\t"'.join(lines.split(between))  # which is faster than to replace
+            marks = b"\t\n" * (len(texts) - 1) + b"\t"
         try:
             said = orjson.loads(lines)
         except orjson.JSONDecodeError:
             return False
-        if between:
-            return lines.count(b"\n") == 2 * len(said) - 1 and set(map(len, said)) == {2}
-        return len(said) == lines.count(b"\n") + 1
+        return len(said) == len(marks) + 1 and lines.translate(None, _NO_MARKS) == marks
 
 
 class RelayReader:
@@ -95,6 +101,7 @@ class RelayReader:
         self._parsed: list[bytes] = []
         self._kind: _Kind | None = None
         self._head: tuple[Any, Any, Any] | None = None
+        self._frame: JsonObject | None = None
         self._choices = 0
         self._texted: set[int] = set()
         self._finished: dict[int, str] = {}
@@ -209,15 +216,17 @@ class RelayReader:
 
     def _is_plain(self, chunk: JsonObject) -> bool:
         """Whether all but the choices is as in every chunk before."""
-        frame = chunk
-        if not PADDING.isdisjoint(chunk):
-            if any(type(chunk[name]) is not str for name in PADDING if name in chunk):
+        frame = {name: value for name, value in chunk.items() if name not in _VARIES}
+        for name in PADDING:
+            if type(chunk.get(name, "")) is not str:
                 return False
-            frame = {name: value for name, value in chunk.items() if name not in PADDING}
-        if not is_plain_frame(frame, "chat.completion.chunk"):
+        if frame == self._frame and type(frame["created"]) is int:  # seen before, and found plain
+            return type(chunk.get("choices")) is list
+        if not is_plain_frame({**frame, "choices": chunk.get("choices")}, "chat.completion.chunk"):
             return False
         head = (chunk["id"], chunk["created"], chunk["model"])
         self._head = self._head or head
+        self._frame = frame
         return head == self._head
 
     def _take_usage(self, chunk: JsonObject, event: bytes) -> bytes | None:
@@ -231,12 +240,12 @@ class RelayReader:
         return b""
 
     def _take_choice(self, choice: Any, chunk: JsonObject, event: bytes) -> bytes | None:
-        if type(choice) is not dict or any(value is not None for key, value in choice.items() if key not in _CHOICE):
+        if type(choice) is not dict or _says_more(choice, _CHOICE):
             return None
         index, delta, word = choice.get("index"), choice.get("delta"), choice.get("finish_reason")
         if type(index) is not int or type(delta) is not dict or "usage" in choice or index in self._finished:
             return None
-        if any(value is not None for key, value in delta.items() if key not in _DELTA):
+        if _says_more(delta, _DELTA):
             return None
         begins = index == self._choices
         text = delta.get("content")
@@ -265,14 +274,14 @@ class RelayReader:
     def _learned(self, chunk: JsonObject, text: str, event: bytes) -> _Kind | None:
         """The kind of a chunk that adds text; None where its text cannot be told from what stands around it."""
         padding = [name for name in PADDING if name in chunk]
-        found = _KEY.findall(event)
-        if len(padding) > 1 or sorted(found) != sorted(name.encode() for name in ("content", *padding)):
+        marks = list(_KEY.finditer(event))
+        if len(padding) > 1 or sorted([mark[1].decode() for mark in marks]) != ["content", *padding]:
             return None
         drop = _NULL_USAGE if not self._wants_usage and "usage" in chunk else b""
         if drop and event.count(drop) != 1:
             return None
         cuts: list[int] = []
-        for match in _KEY.finditer(event):
+        for match in marks:
             name, at = match[1].decode(), match.end()
             raw = orjson.dumps(text if name == "content" else chunk[name])[1:-1]
             if event[at : at + len(raw) + 1] != raw + b'"':
@@ -327,6 +336,13 @@ class RelayReader:
                 self._completion = event.completed.completion
                 self.ended = True
         return self._write(events)
+
+
+def _says_more(data: JsonObject, known: frozenset[str]) -> bool:
+    for name, value in data.items():
+        if value is not None and name not in known:
+            return True
+    return False
 
 
 def _without_usage(chunk: JsonObject, event: bytes) -> bytes:
