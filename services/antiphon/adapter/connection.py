@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, done: Callable[[Connection], None]) -> None:
         self._done = done
         self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
         self._transport: asyncio.Transport | None = None
         self._poll = select.poll()
         self._parser: Any = None

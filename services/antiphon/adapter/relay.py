@@ -113,4 +113,8 @@ class ProviderRelay:
 
 
 def _finish(op: Operation, told: Told) -> None:
-    op.finished(usage=told.usage, model=told.model, response_id=told.id, finish_reasons=told.finish_reasons)
+    plain = told.plain
+    usage, counts = (told.usage, None) if plain is None else (None, plain.counts)
+    op.finished(
+        usage=usage, counts=counts, model=told.model, response_id=told.id, finish_reasons=told.finish_reasons
+    )

@@ -87,10 +87,9 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
     def _kept(self, origin: Origin) -> Connection | None:
         waiting = self._idle.get(origin)
-        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
         while waiting:
             connection = waiting.pop()
-            if connection.idle_since > oldest and connection.rested():
+            if connection.idle_since > connection.now() - IDLE_SECONDS and connection.rested():
                 return connection
             connection.close()
         return None
@@ -115,7 +114,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         if self._closed or len(waiting) >= MAX_IDLE or not connection.reusable:
             connection.close()
             return
-        connection.idle_since = asyncio.get_running_loop().time()
+        connection.idle_since = connection.now()
         waiting.append(connection)
 
     def _context(self) -> ssl.SSLContext:

@@ -54,6 +54,7 @@ async def serve(role: str, settings: Settings, *, ready_file: Path | None = None
         if ready_file is not None:
             write_whole(ready_file, server.address)
         gc.freeze()  # modules and tables stay: to search them for garbage took 20 ms, in which every call stood still
+        gc.set_threshold(10_000, 20, 20)  # a call makes hundreds of objects and hardly a cycle
         await signalled()
         log.info("antiphon %s drains: running calls have %g s to finish", role, settings.grace)
         await server.drain()

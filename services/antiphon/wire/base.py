@@ -45,14 +45,59 @@ class ChatCall:
     stream: bool
 
 
-@dataclass(slots=True, kw_only=True)
-class Told:
-    """What the books want of an answer that was passed on as it came; `finish_reasons` in the provider's words."""
+class Counted(Protocol):
+    """Usage in plain numbers."""
 
-    id: str = ""
-    model: str = ""
-    usage: usage_pb2.Usage = field(default_factory=usage_pb2.Usage)
-    finish_reasons: Sequence[str] = ()
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Counts by their names in Usage."""
+
+    def put(self, usage: usage_pb2.Usage, /) -> None:
+        """Write all that is known into an empty `usage`."""
+
+
+class Told:
+    """What the books want of an answer that was passed on as it came; `finish_reasons` in the provider's words.
+
+    The books are content with the numbers of `plain` usage: its message is made for who asks.
+    """
+
+    __slots__ = ("_usage", "finish_reasons", "id", "model", "plain")
+
+    def __init__(
+        self,
+        *,
+        id: str = "",  # noqa: A002 - as the field of an answer
+        model: str = "",
+        usage: usage_pb2.Usage | None = None,
+        plain: Counted | None = None,
+        finish_reasons: Sequence[str] = (),
+    ) -> None:
+        self.id = id
+        self.model = model
+        self.plain = plain
+        self.finish_reasons = finish_reasons
+        self._usage = usage
+
+    @property
+    def usage(self) -> usage_pb2.Usage:
+        """What was used, as a message."""
+        if self._usage is None:
+            self._usage = usage_pb2.Usage()
+            if self.plain is not None:
+                self.plain.put(self._usage)
+        return self._usage
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Told):
+            return NotImplemented
+        ours = (self.id, self.model, self.usage, self.finish_reasons)
+        return ours == (other.id, other.model, other.usage, other.finish_reasons)
+
+    __hash__ = None  # type: ignore[assignment]  # it is compared by what it says, which may change
+
+    def __repr__(self) -> str:
+        return f"Told({self.id!r}, {self.model!r}, {self.usage!r}, {self.finish_reasons!r})"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,7 +7,7 @@ then. No content of messages is recorded, and no text of an error: providers quo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -47,7 +47,7 @@ class Operation:
     """
 
     __slots__ = (
-        *("_answered", "_began", "_cancelled", "_context", "_error", "_first", "_found", "_instruments", "_model"),
+        *("_answered", "_began", "_cancelled", "_context", "_counts", "_error", "_first", "_found", "_instruments", "_model"),
         *("_name", "_provider", "_replayed", "_span", "_stream", "_synthetic", "_usage", "_whole", "call"),
     )
 
@@ -56,6 +56,7 @@ class Operation:
         """The call whose trace is this span, from entry on: hand this one to whatever works for the operation."""
         self._instruments = installed()
         self._usage: usage_pb2.Usage | None = None
+        self._counts: Mapping[str, int] | None = None
         self._whole = False
         self._stream = stream
         self._first: float | None = None
@@ -106,11 +107,14 @@ class Operation:
         self,
         *,
         usage: usage_pb2.Usage | None,
+        counts: Mapping[str, int] | None = None,
         model: str = "",
         response_id: str = "",
         finish_reasons: Sequence[str] = (),
     ) -> None:
-        """The answer is whole. `model` is the one that answered; empty texts are not recorded."""
+        """The answer is whole. `model` is the one that answered; empty texts are not recorded. `counts` stand
+        for a usage that says nothing else, by its names."""
+        self._counts = counts
         self._whole = True
         self._usage = usage if usage is not None else self._usage
         if self._instruments is None:
@@ -149,7 +153,9 @@ class Operation:
             if error is not None:
                 self._conclude(error)
             dimensions = self._dimensions()
-            if self._usage is not None:
+            if self._counts is not None:
+                self._count(self._instruments, self._counts, dimensions)
+            elif self._usage is not None:
                 self._book(self._instruments, self._usage, dimensions)
             self._instruments.genai_seconds.of[dimensions].record(seconds, self._context)
         finally:
@@ -177,6 +183,14 @@ class Operation:
             *(self._name, self._provider, self._model, self._answered),
             *(self._replayed, self._synthetic, self._error, self._cancelled),
         )
+
+    def _count(self, instruments: Instruments, counts: Mapping[str, int], dimensions: Values) -> None:
+        for field, name, kind in COUNTS:
+            value = counts.get(field)
+            if value is not None:
+                self._found[name] = value
+                if kind is not None:
+                    instruments.tokens.of[*dimensions, None, kind].record(value, self._context)
 
     def _book(self, instruments: Instruments, usage: usage_pb2.Usage, dimensions: Values) -> None:
         partial = None

@@ -118,7 +118,10 @@ class Door:
         elif "content-encoding" not in request.headers and (body := line.whole()) is not None:
             self.bodies.hold(request.headers, body)
             try:
-                await self._handle(request, body, sender)
+                if request.call.deadline is None:  # as `_handle` does
+                    await self._respond(request, body, sender)
+                else:
+                    await self._handle(request, body, sender)
             finally:
                 self.bodies.release(body)
         else:
@@ -126,6 +129,20 @@ class Door:
                 await self._handle(request, body, sender)
 
     async def _handle(self, request: _Request, body: bytes, sender: Sender) -> None:
+        if request.call.deadline is None:
+            await self._respond(request, body, sender)
+            return
+        try:
+            async with asyncio.timeout_at(request.call.deadline):
+                await self._respond(request, body, sender)
+        except TimeoutError as error:
+            if request.call.remaining() != 0:
+                raise
+            raise ServiceError(
+                Reason.DEADLINE_EXCEEDED, f"not answered within the client's {TIMEOUT_HEADER}"
+            ) from error
+
+    async def _respond(self, request: _Request, body: bytes, sender: Sender) -> None:
         exchange = Exchange(
             backend=self._backend,
             call=request.call,
@@ -136,20 +153,6 @@ class Door:
             headers=request.headers,
             body=body,
         )
-        if request.call.deadline is None:
-            await self._respond(request, exchange, sender)
-            return
-        try:
-            async with asyncio.timeout_at(request.call.deadline):
-                await self._respond(request, exchange, sender)
-        except TimeoutError as error:
-            if request.call.remaining() != 0:
-                raise
-            raise ServiceError(
-                Reason.DEADLINE_EXCEEDED, f"not answered within the client's {TIMEOUT_HEADER}"
-            ) from error
-
-    async def _respond(self, request: _Request, exchange: Exchange, sender: Sender) -> None:
         answer = await request.row.handler(exchange)
         if isinstance(answer, PassedOn):
             sender.passed(answer.body)

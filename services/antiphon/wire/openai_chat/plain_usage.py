@@ -8,6 +8,7 @@ to `usage`; a test holds both ways of reading to the same result.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from antiphon.v1 import content_pb2, usage_pb2
 from antiphon.wire.jsontext import JsonObject, dumps
@@ -41,35 +42,55 @@ _ELSEWHERE = frozenset({"time_info", "stats"})
 """Fields of an answer in which some providers put further counts."""
 
 
+@dataclass(slots=True)
+class PlainUsage:
+    """Counts by the names that Usage has for them, those of audio, and the block as it was."""
+
+    counts: dict[str, int]
+    audio: list[tuple[str, int]]
+    block: JsonObject
+
+    def put(self, usage: usage_pb2.Usage) -> None:
+        """Write into an empty `usage`."""
+        usage.SetInParent()
+        for field, value in self.counts.items():
+            setattr(usage, field, value)
+        for field, value in self.audio:
+            getattr(usage, field).add(modality=_AUDIO, tokens=value)
+        raw = usage.raw
+        raw.wire, raw.type, raw.media_type, raw.data = WIRE, "usage", "application/json", dumps(self.block)
+
+
 def lift_plain(answer: JsonObject, usage: usage_pb2.Usage) -> bool:
     """Read the counts of an answer into an empty `usage`; False, with `usage` empty, where they are not plain."""
+    found = read_plain(answer)
+    if found is not None:
+        found.put(usage)
+    return found is not None
+
+
+def read_plain(answer: JsonObject) -> PlainUsage | None:
+    """The counts of an answer; None where they are not plain."""
     block = answer.get("usage")
     if not isinstance(block, dict) or not _ELSEWHERE.isdisjoint(answer):
-        return False
+        return None
     audio: list[tuple[str, int]] = []
     counts: dict[str, int] = {}
     for key, value in block.items():
         field = _COUNTS.get(key)
         if field is not None:
             if type(value) is not int or not 0 <= value < _LIMIT:
-                return False
+                return None
             counts[field] = value
         elif not isinstance(value, dict) or not _lift_details(key, value, counts, audio):
-            return False
+            return None
     reasoning = counts.get("reasoning_tokens", 0)
     read = counts.get("input_tokens", 0)
     if reasoning and read + counts.get("output_tokens", 0) + reasoning == counts.get("total_tokens"):
-        return False  # counted beside the completion: `usage` adds them up
+        return None  # counted beside the completion: `usage` adds them up
     if read - counts.get("cache_read_tokens", 0) == -1:
-        return False
-    usage.SetInParent()
-    for field, value in counts.items():
-        setattr(usage, field, value)
-    for field, value in audio:
-        getattr(usage, field).add(modality=_AUDIO, tokens=value)
-    raw = usage.raw
-    raw.wire, raw.type, raw.media_type, raw.data = WIRE, "usage", "application/json", dumps(block)
-    return True
+        return None
+    return PlainUsage(counts, audio, block)
 
 
 def lower_plain(usage: usage_pb2.Usage) -> JsonObject | None:

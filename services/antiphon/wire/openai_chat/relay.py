@@ -13,11 +13,10 @@ from typing import Any, Final
 
 import orjson
 
-from antiphon.v1 import usage_pb2
 from antiphon.wire.base import HttpCall, Relayed, Told
 from antiphon.wire.jsontext import JsonObject
 from antiphon.wire.openai_chat.finish import OWN_WORDS
-from antiphon.wire.openai_chat.plain_usage import lift_plain as lift_plain_usage
+from antiphon.wire.openai_chat.plain_usage import PlainUsage, read_plain
 from antiphon.wire.openai_chat.quirks import Quirks
 from antiphon.wire.openai_chat.request import FIELDS, PATH
 
@@ -85,7 +84,7 @@ def read_answer(body: bytes) -> Told | None:
     if usage is None:
         return None
     reasons = [choice["finish_reason"] for choice in choices]
-    return Told(id=data["id"], model=data["model"], usage=usage, finish_reasons=reasons)
+    return Told(id=data["id"], model=data["model"], plain=usage, finish_reasons=reasons)
 
 
 def is_plain_frame(data: Mapping[str, Any], kind: str) -> bool:
@@ -108,13 +107,12 @@ def is_plain_frame(data: Mapping[str, Any], kind: str) -> bool:
     return True
 
 
-def plain_usage(data: JsonObject) -> usage_pb2.Usage | None:
+def plain_usage(data: JsonObject) -> PlainUsage | None:
     """The usage of an answer where nothing about it has to be completed or searched for."""
     block = data.get("usage")
     if type(block) is not dict or "total_tokens" not in block:
         return None
-    usage = usage_pb2.Usage()
-    return usage if lift_plain_usage(data, usage) else None
+    return read_plain(data)
 
 
 _WORDS: Final = frozenset({"service_tier", "system_fingerprint"})

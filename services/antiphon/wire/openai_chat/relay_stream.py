@@ -19,6 +19,7 @@ from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
 from antiphon.wire.base import Told
 from antiphon.wire.jsontext import JsonObject
 from antiphon.wire.openai_chat.finish import OWN_WORDS
+from antiphon.wire.openai_chat.plain_usage import PlainUsage
 from antiphon.wire.openai_chat.relay import is_plain_frame, plain_usage
 from antiphon.wire.openai_chat.stream import PADDING, ChatStreamDecoder
 
@@ -106,7 +107,7 @@ class RelayReader:
         self._texted: set[int] = set()
         self._finished: dict[int, str] = {}
         self._held: list[bytes] = []
-        self._usage: usage_pb2.Usage | None = None
+        self._usage: PlainUsage | None = None
         self._general: ChatStreamDecoder | None = None
         self._completion: chat_pb2.Completion | None = None
         self._reasons: list[str] = []
@@ -158,13 +159,16 @@ class RelayReader:
             return Told(id=found.id, model=found.model, usage=found.usage, finish_reasons=self._reasons)
         response_id, _, model = self._head or ("", 0, "")
         reasons = [self._finished[index] for index in sorted(self._finished)]
-        return Told(id=response_id, model=model, usage=self.usage(), finish_reasons=reasons)
+        return Told(id=response_id, model=model, plain=self._usage, finish_reasons=reasons)
 
     def usage(self) -> usage_pb2.Usage:
         """What is known to have been used so far."""
         if self._general is not None:
             return self._general.usage()
-        return self._usage if self._usage is not None else usage_pb2.Usage()
+        usage = usage_pb2.Usage()
+        if self._usage is not None:
+            self._usage.put(usage)
+        return usage
 
     # The plain way.
 
@@ -216,9 +220,9 @@ class RelayReader:
 
     def _is_plain(self, chunk: JsonObject) -> bool:
         """Whether all but the choices is as in every chunk before."""
-        frame = {name: value for name, value in chunk.items() if name not in _VARIES}
-        for name in PADDING:
-            if type(chunk.get(name, "")) is not str:
+        frame = chunk.copy()
+        for name in _VARIES.intersection(chunk):
+            if type(frame.pop(name)) is not str and name in PADDING:
                 return False
         if frame == self._frame and type(frame["created"]) is int:  # seen before, and found plain
             return type(chunk.get("choices")) is list
@@ -339,10 +343,7 @@ class RelayReader:
 
 
 def _says_more(data: JsonObject, known: frozenset[str]) -> bool:
-    for name, value in data.items():
-        if value is not None and name not in known:
-            return True
-    return False
+    return bool([name for name, value in data.items() if value is not None and name not in known])
 
 
 def _without_usage(chunk: JsonObject, event: bytes) -> bytes:
