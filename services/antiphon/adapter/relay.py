@@ -5,7 +5,7 @@ The same connection, limits, span, metrics and errors as `service`, without a me
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from antiphon.adapter.health import Observations
@@ -70,9 +70,12 @@ class ProviderRelay:
             )
             return completion
 
-    async def pieces(
-        self, write: Callable[[Sequence[chat_pb2.StreamChatResponse]], bytes]
-    ) -> AsyncGenerator[bytes, None]:
+    async def pour(
+        self,
+        write: Callable[[Sequence[chat_pb2.StreamChatResponse]], bytes],
+        put: Callable[[bytes], bool],
+        room: Callable[[], Awaitable[None]],
+    ) -> None:
         """The provider's answer as it comes."""
         provider, model = self._provider, self._model
         reader = self._wire.relay_stream(usage=self._wired.usage, write=write)
@@ -95,7 +98,8 @@ class ProviderRelay:
                             _finish(op, reader.told())
                         if data or (reader.begun and not began):
                             began = True
-                            yield data
+                            if put(data):
+                                await room()
                         if reader.error is not None:
                             raise reader.error
                     data = reader.close()
@@ -103,8 +107,8 @@ class ProviderRelay:
                         op.first_chunk()
                     if reader.ended and not finished:
                         _finish(op, reader.told())
-                    if data:
-                        yield data
+                    if data and put(data):
+                        await room()
                     if reader.error is not None:
                         raise reader.error
             finally:
@@ -115,6 +119,4 @@ class ProviderRelay:
 def _finish(op: Operation, told: Told) -> None:
     plain = told.plain
     usage, counts = (told.usage, None) if plain is None else (None, plain.counts)
-    op.finished(
-        usage=usage, counts=counts, model=told.model, response_id=told.id, finish_reasons=told.finish_reasons
-    )
+    op.finished(usage=usage, counts=counts, model=told.model, response_id=told.id, finish_reasons=told.finish_reasons)

@@ -6,7 +6,7 @@ The gateway, the provider adapter and the Triton service are backends alike. `se
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from antiphon.core.call import Call
@@ -71,10 +71,15 @@ class Relay(Protocol):
     async def whole(self) -> bytes | chat_pb2.Completion:
         """The provider's answer as it came, or read where it may not be passed on so. Raises ServiceError."""
 
-    def pieces(self, write: Callable[[Sequence[chat_pb2.StreamChatResponse]], bytes]) -> AsyncGenerator[bytes, None]:
-        """The answer's bytes for the client as they come, the first of them when the answer begins, perhaps empty; an
-        async generator, to be closed by whoever leaves it early. `write` writes events for this client, where the
-        answer may not be passed on as it is. Raises ServiceError, also in the midst."""
+    async def pour(
+        self,
+        write: Callable[[Sequence[chat_pb2.StreamChatResponse]], bytes],
+        put: Callable[[bytes], bool],
+        room: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Give the answer's bytes for the client to `put` as they come, the first of them when the answer begins,
+        perhaps empty, and await `room` where that says that the client is behind. `write` writes events for this
+        client, where the answer may not be passed on as it is. Raises ServiceError, also in the midst."""
 
 
 class RelayBackend(Protocol):

@@ -82,6 +82,17 @@ class Call:
         return call
 
     @classmethod
+    def plain(cls) -> Self:
+        """The call of which nothing is known, as `Call()`."""
+        call = object.__new__(cls)
+        _deadline(call, None)
+        _caller(call, "")
+        _metadata(call, _NOTHING)
+        _trace(call, None)
+        _said(call, {})
+        return call
+
+    @classmethod
     def received(cls, metadata: Iterable[tuple[str, str | bytes]], remaining: float | None) -> Self:
         """The call that a server got: its metadata, and the seconds its client still waits."""
         kept = {

@@ -47,7 +47,18 @@ class Operation:
     """
 
     __slots__ = (
-        *("_answered", "_began", "_cancelled", "_context", "_counts", "_error", "_first", "_found", "_instruments", "_model"),
+        *(
+            "_answered",
+            "_began",
+            "_cancelled",
+            "_context",
+            "_counts",
+            "_error",
+            "_first",
+            "_found",
+            "_instruments",
+            "_model",
+        ),
         *("_name", "_provider", "_replayed", "_span", "_stream", "_synthetic", "_usage", "_whole", "call"),
     )
 

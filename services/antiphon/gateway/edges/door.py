@@ -166,14 +166,12 @@ class Door:
             sender.whole(answer)
 
     async def _relay(self, request: _Request, answer: Relayed, sender: Sender) -> None:
-        begun = False
-        async with aclosing(answer.pieces) as pieces:
-            async for data in pieces:
-                if not begun:
-                    begun = True
-                    self._begin(request, answer.content_type, (), sender)
-                if data and sender.put(data):
-                    await sender.room()
+        def put(data: bytes) -> bool:
+            if not sender.status:
+                self._begin(request, answer.content_type, (), sender)
+            return sender.put(data)
+
+        await answer.pour(put, sender.room)
         sender.finish()
 
     def _begin(

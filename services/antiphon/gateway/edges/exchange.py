@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlencode
@@ -77,10 +77,11 @@ class PassedOn:
 
 @dataclass(slots=True, kw_only=True)
 class Relayed:
-    """A stream that is passed on in the bytes in which it comes. The head is due with the first of them, which may be
+    """A stream that is passed on in the bytes in which it comes. `pour` gives them to the first it is called with, and
+    awaits the second where that says that the client is behind. The head is due with the first bytes, which may be
     empty; `failed` writes the event of an error that comes after it."""
 
-    pieces: AsyncGenerator[bytes, None]
+    pour: Callable[[Callable[[bytes], bool], Callable[[], Awaitable[None]]], Awaitable[None]]
     failed: Callable[[ServiceError], bytes]
     content_type: str = "text/event-stream; charset=utf-8"
 

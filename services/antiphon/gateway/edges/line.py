@@ -188,6 +188,12 @@ class Line:
             raise RuntimeError("an answer has one head")
         if lines.count(b"\r\n") != count or _LINES.fullmatch(lines) is None:
             raise ValueError("a header of the answer has a name or value that HTTP does not allow")
+        self.begin(status, lines, length=length, close=close)
+
+    def begin(self, status: int, lines: bytes, *, length: int | None = None, close: bool = False) -> None:
+        """`head`, for header lines that are known to be well-formed: nobody looks at them again."""
+        if self.started:
+            raise RuntimeError("an answer has one head")
         self.started = True
         old = self.scope["http_version"] == "1.0"
         self._silent = status in _SILENT or self.scope["method"] == "HEAD"

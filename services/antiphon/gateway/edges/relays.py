@@ -7,6 +7,7 @@ Whatever is not taken goes the way of `chats`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import cast
 
 import orjson
@@ -52,7 +53,7 @@ def relaying(
         if relay.stream:
             options = asked.get("stream_options")
             stamping = Stamping(encoder(bool(options and options["include_usage"])))
-            return Relayed(pieces=relay.pieces(_writing(stamping)), failed=failed)
+            return Relayed(pour=partial(relay.pour, _writing(stamping)), failed=failed)
         answer = await relay.whole()
         if type(answer) is bytes:
             return PassedOn(body=answer)
