@@ -19,9 +19,12 @@ PROVIDER_FAULTS = frozenset({Code.UNAVAILABLE, Code.INTERNAL, Code.FAILED_PRECON
 """Codes that say something of the provider; the others say something of the request."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Seen:
-    """The end of the last call to a provider. `at` is Unix time; `seconds` is how long the call took."""
+    """The end of the last call to a provider. `at` is Unix time; `seconds` is how long the call took.
+
+    Not frozen: a frozen dataclass is made by a call for each of its fields, and one is made for every call.
+    """
 
     at: float
     seconds: float

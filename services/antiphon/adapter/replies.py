@@ -128,9 +128,8 @@ class OpenReply:
     async def body(self) -> bytes:
         """Its whole body."""
         chunk = await self.next()
-        if self._body.ended:
-            rest = await self.next()
-            return chunk + rest if rest else chunk
+        if self._body.ended:  # `next` waits for nothing after it has taken all that there is
+            return chunk
         parts: list[bytes] = []
         while chunk:
             parts.append(chunk)

@@ -12,7 +12,8 @@ from antiphon.v1 import chat_pb2, embeddings_pb2, models_pb2, usage_pb2
 
 @dataclass(slots=True, kw_only=True)
 class HttpCall:
-    """A request as a wire writes it. `path` is relative to the provider's base URL, with its query.
+    """A request as a wire writes it. `path` is relative to the provider's base URL, with its query. Not frozen, as
+    `HttpReply`: a frozen dataclass is made by a call for each of its fields, and every call makes one of each.
 
     `warnings` tell which fields of the contract the request does not say, where the caller allowed that
     (`on_unsupported` WARN) or where leaving them out changes no meaning that the provider could act on; whoever sends

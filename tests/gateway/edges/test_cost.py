@@ -24,8 +24,8 @@ from tests.adapter.test_cost import Whole, calls_of, made
 from tests.wire.openai_chat.test_plain import PLAIN
 from tests.wire.openai_chat.test_relay import COUNTED, FIRST, STOP, sse, told
 
-UNARY_CALLS = 810
-STREAM_CALLS = 1085
+UNARY_CALLS = 640
+STREAM_CALLS = 870
 KEY = "ak-test"
 STREAM = sse(
     *({**each, "obfuscation": "x" * (number % 9)}
