@@ -106,6 +106,16 @@ async def test_a_connection_serves_one_request_after_another(transport: PooledTr
         assert server.connections == 1
 
 
+@pytest.mark.parametrize("more", [b"HTTP/1.1 200 OK\r\ncontent-le", b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"])
+async def test_more_than_was_asked_for_is_no_answer_to_the_next_request(
+    transport: PooledTransport, more: bytes
+) -> None:
+    async with scripted(OK + more, OK) as server:
+        for connections in (1, 2):
+            assert (await whole(transport, ask(server.url)))[1] == b"hi"
+            assert server.connections == connections
+
+
 async def test_requests_at_once_have_connections_of_their_own(transport: PooledTransport) -> None:
     async with scripted(OK, OK) as server:
         answers = await asyncio.gather(*(whole(transport, ask(server.url)) for _ in range(5)))
