@@ -8,7 +8,6 @@ plain ends the relay, and the rest of the stream takes the general way, which is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -30,7 +29,6 @@ _DATA: Final = b"data: "
 _DONE: Final = b"data: [DONE]\n\n"
 _NULL_USAGE: Final = b',"usage":null'
 """A member of an object and nothing else: within a text the quotes would be escaped."""
-_KEY: Final = re.compile(rb'"(content|obfuscation|p)": ?"')
 _VARIES: Final = PADDING | {"choices", "usage"}
 _CHOICE: Final = frozenset({"index", "delta", "finish_reason"})
 _DELTA: Final = frozenset({"role", "content"})
@@ -277,22 +275,18 @@ class RelayReader:
 
     def _learned(self, chunk: JsonObject, text: str, event: bytes) -> _Kind | None:
         """The kind of a chunk that adds text; None where its text cannot be told from what stands around it."""
-        padding = [name for name in PADDING if name in chunk]
-        marks = list(_KEY.finditer(event))
-        if len(padding) > 1 or sorted([mark[1].decode() for mark in marks]) != ["content", *padding]:
-            return None
         drop = _NULL_USAGE if not self._wants_usage and "usage" in chunk else b""
         if drop and event.count(drop) != 1:
             return None
-        cuts: list[int] = []
-        for match in marks:
-            name, at = match[1].decode(), match.end()
-            raw = orjson.dumps(text if name == "content" else chunk[name])[1:-1]
-            if event[at : at + len(raw) + 1] != raw + b'"':
-                return None
-            cuts += [at, at + len(raw)]
-        between = event[cuts[1] : cuts[2]] if padding else b""
-        return _Kind(event[: cuts[0]], between, event[cuts[-1] :], drop)
+        spans = [_place(b'"content":', text, event)]
+        spans += [_place(b'"%b":' % name.encode(), chunk[name], event) for name in PADDING if name in chunk]
+        if len(spans) > 2 or None in spans:
+            return None
+        (start, end), *more = sorted(span for span in spans if span is not None)
+        if not more:
+            return _Kind(event[:start], b"", event[end:], drop)
+        ((again, last),) = more
+        return _Kind(event[:start], event[end:again], event[last:], drop)
 
     def _end(self) -> bytes | None:
         if not self._choices or len(self._finished) != self._choices or (self._wants_usage and self._usage is None):
@@ -340,6 +334,17 @@ class RelayReader:
                 self._completion = event.completed.completion
                 self.ended = True
         return self._write(events)
+
+
+def _place(key: bytes, text: str, event: bytes) -> tuple[int, int] | None:
+    """Where the one value of a key begins and ends within its quotes; None where it cannot be told for sure."""
+    at = event.find(key)
+    if at < 0 or event.find(key, at + 1) >= 0:
+        return None
+    at += len(key)
+    at += event[at] == 0x20
+    raw = orjson.dumps(text)
+    return (at + 1, at + len(raw) - 1) if event.startswith(raw, at) else None
 
 
 def _says_more(data: JsonObject, known: frozenset[str]) -> bool:
