@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final
 
 from antiphon.core.auth import Auth
@@ -42,8 +42,8 @@ class Edges:
             if hole:
                 self._open.append((before, after, tuple(group)))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer one request, once it is awaited."""
         headers = lookup(scope["headers"])
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         path: str = scope["path"]
@@ -56,7 +56,7 @@ class Edges:
                 break
         else:
             row = _refusing(rows, scope, headers)
-        await self.door.serve(row, parameters, headers, scope[LINE])
+        return self.door.serve(row, parameters, headers, scope[LINE])
 
     def _opened(self, path: str) -> tuple[tuple[Row, ...], Mapping[str, str]]:
         """The rows of a path with a model's name in it, and the name; none for paths that are nowhere."""

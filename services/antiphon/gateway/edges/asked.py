@@ -31,7 +31,11 @@ MOST_BYTES: Final = 4096
 
 def lookup(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers by their names in lower case, read once; of several with the same name the first counts."""
-    found: dict[str, str] = {}
+    raw = list(raw)
+    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    if len(found) == len(raw):
+        return found
+    found = {}
     for name, value in raw:
         key = name.decode("latin-1")
         if key not in found:
