@@ -96,12 +96,14 @@ def _run(given: argparse.Namespace) -> int:
     cases: list[Case] = []
     with Session(options, _say) as session:
         _say(session.cores.said)
+        shown = " ".join(["python -m bench", *sys.argv[1:]])
+        began = report.now()
         for name in options.rows:
             _say(f"{name}: {ROWS[name].about}")
             cases += ROWS[name].run(session)
-        shown = " ".join(["python -m bench", *sys.argv[1:]])
-        found = report.document(session, cases, command=shown)
-    path = report.write(found, folder)
+            # After each row: a run that is broken off keeps those that are done.
+            found = report.document(session, cases, command=shown, began=began)
+            path = report.write(found, folder)
     _say(f"{report.noise(found)}\nwritten: {_relative(path)} and {_relative(path.with_suffix('.md'))}")
     return 0
 

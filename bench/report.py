@@ -42,10 +42,15 @@ _COMPARED: Final = ("rate", "cpu_us", "added_ms", "seconds", "under_load_mb", "m
 _OWN: Final = ("antiphon (grpc)", "antiphon (http)")
 
 
-def document(session: Session, cases: Sequence[Case], *, command: str) -> Document:
-    """Everything that one run found."""
+def now() -> str:
+    """The time, as results are named by it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def document(session: Session, cases: Sequence[Case], *, command: str, began: str) -> Document:
+    """Everything that one run found so far. `began` is when it began, by `now`."""
     return {
-        "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "at": began,
         "command": command,
         "machine": machine.described(),
         "pinning": session.cores.said,

@@ -37,8 +37,21 @@ ROWS: Final[Mapping[str, Row]] = {
             callers=(64,),
         ),
         Load(name="embeddings", about="Embeddings, 1536 floats", work=EMBED, unit=_CALL, systems=ALL),
-        HalfLoad(name="latency", about="Latency of unary chats at half load", work=UNARY, systems=ALL),
         FirstChunk(name="first-chunk", about="Time to the first chunk", systems=ALL),
+        Load(name="replay", about="Replay beside live", work=UNARY, unit=_CALL, systems=_REPLAYS, callers=(32,)),
+        Load(
+            name="replay-stream",
+            about="Replay beside live, streams",
+            work=BURST,
+            unit=_STREAM,
+            systems=_REPLAYS,
+            callers=(32,),
+        ),
+        Histories(
+            name="histories",
+            about="Long histories and large bodies",
+            systems=("antiphon", "antiphon-apart", "bare", "litellm", "portkey"),
+        ),
         Load(
             name="telemetry",
             about="Telemetry and logs on and off",
@@ -53,15 +66,6 @@ ROWS: Final[Mapping[str, Row]] = {
             work=BURST,
             unit=_STREAM,
             systems=_VARIANTS,
-            callers=(32,),
-        ),
-        Load(name="replay", about="Replay beside live", work=UNARY, unit=_CALL, systems=_REPLAYS, callers=(32,)),
-        Load(
-            name="replay-stream",
-            about="Replay beside live, streams",
-            work=BURST,
-            unit=_STREAM,
-            systems=_REPLAYS,
             callers=(32,),
         ),
         Load(
@@ -80,11 +84,7 @@ ROWS: Final[Mapping[str, Row]] = {
             systems=_WORKERS,
             callers=(32,),
         ),
-        Histories(
-            name="histories",
-            about="Long histories and large bodies",
-            systems=("antiphon", "antiphon-apart", "bare", "litellm", "portkey"),
-        ),
+        HalfLoad(name="latency", about="Latency of unary chats at half load", work=UNARY, systems=ALL),
         Generators(name="generators", about="h2load beside wrk", systems=("direct", "bare", "antiphon", "portkey")),
     )
 }
