@@ -6,10 +6,8 @@ The budgets stand a quarter above what was counted on Python 3.11. Raise one onl
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +31,7 @@ from antiphon.harness.faults import Faults
 from antiphon.v1 import chat_pb2, content_pb2
 from tests.adapter.test_adapter import ANSWER, DONE, JSON, SSE, USAGE, chunk, question, streaming
 from tests.adapter.test_replaying import exchange
+from tests.counting import calls_of
 
 CHUNKS = 100
 STREAM = b"".join(
@@ -98,28 +97,6 @@ def made(
         upstream=Upstream(transport, Limits()),
         policy=RecordingPolicy(mode=mode),
     )
-
-
-async def calls_of(work: Callable[[], Awaitable[Any]], times: int = 50) -> float:
-    """Python and C functions called by one run of the work, after a few to warm caches."""
-    for _ in range(10):
-        await work()
-    count = 0
-
-    def note(frame: Any, event: str, arg: Any) -> None:
-        nonlocal count
-        if event in ("call", "c_call"):
-            count += 1
-
-    gc.disable()
-    sys.setprofile(note)
-    try:
-        for _ in range(times):
-            await work()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
-    return count / times
 
 
 async def test_a_unary_call_stays_within_its_budget() -> None:

@@ -6,10 +6,7 @@ quarter above what was counted on Python 3.11. Raise one only with the reason in
 
 from __future__ import annotations
 
-import gc
 import json
-import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ import pytest
 
 from antiphon.harness import CassetteTransport, RecordingCall, SseEvent, authored_json, authored_sse, write_cassette
 from antiphon.harness.faults import Faults
+from tests.counting import calls_of
 
 URL = httpx.URL("https://api.example.test/v1/chat/completions")
 CHUNKS = 100
@@ -70,28 +68,6 @@ async def direct_chunks_of(transport: CassetteTransport, body: bytes, headers: d
         chunks.append(reply.ready())
     reply.close()
     return chunks[:-1]
-
-
-async def calls_of(work: Callable[[], Awaitable[Any]], times: int = 50) -> float:
-    """Python and C functions called by one run of the work, after a few to warm caches."""
-    for _ in range(10):
-        await work()
-    count = 0
-
-    def note(frame: Any, event: str, arg: Any) -> None:
-        nonlocal count
-        if event in ("call", "c_call"):
-            count += 1
-
-    gc.disable()
-    sys.setprofile(note)
-    try:
-        for _ in range(times):
-            await work()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
-    return count / times
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from antiphon.gateway.edges.serving import Serving
 from antiphon.gateway.routing import Router
 from antiphon.gateway.service import Gateway
 from tests.adapter.test_adapter import JSON, SSE
-from tests.adapter.test_cost import Whole, calls_of, made
+from tests.adapter.test_cost import Whole, made
+from tests.counting import calls_of
 from tests.wire.openai_chat.test_plain import PLAIN
 from tests.wire.openai_chat.test_relay import COUNTED, FIRST, STOP, sse, told
 
