@@ -157,7 +157,7 @@ async def test_a_body_over_the_limit_is_refused_however_it_comes() -> None:
 async def test_a_packed_body_is_unpacked() -> None:
     raw = json.dumps(chat("hi there " * 1000)).encode()
     async with opened() as edge:
-        for coding, packed in (("gzip", gzip.compress(raw, mtime=0)), ("deflate", zlib.compress(raw)), ("identity", raw)):
+        for coding, packed in (("gzip", gzip.compress(raw)), ("deflate", zlib.compress(raw)), ("identity", raw)):
             answer = await edge.client.post(POSTS[0], content=packed, headers={**JSON, "content-encoding": coding})
             assert answer.status_code == 200
             assert answer.json()["usage"]["completion_tokens"] == 2000
