@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ import httpx
 import pytest
 
 from antiphon.core.auth import Auth, hash_of
+from antiphon.core.telemetry import instruments
+from antiphon.core.telemetry.lines import ACCESS
 from antiphon.gateway.edges.app import Edges
 from antiphon.gateway.edges.guard import ConnectionLimits, GuardedProtocol
 from antiphon.gateway.edges.serving import Serving
@@ -97,7 +100,11 @@ STREAMED = {**ASKED, "stream": True, "stream_options": {"include_usage": True}}
 @pytest.mark.parametrize(
     ("body", "end", "budget"), [(ASKED, b"}", UNARY_CALLS), (STREAMED, b"[DONE]\n\n\r\n0\r\n\r\n", STREAM_CALLS)]
 )
-async def test_a_chat_that_is_passed_on_stays_within_its_budget(body: Any, end: bytes, budget: int) -> None:
+async def test_a_chat_that_is_passed_on_stays_within_its_budget(
+    body: Any, end: bytes, budget: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instruments, "_installed", None)  # telemetry, which may be on
+    caplog.set_level(logging.WARNING, ACCESS.name)  # its lines have a budget of their own, and perhaps listeners
     ask, wire = asking(body)
     await ask()
     assert len(wire.data) == 1, "head and body go out in one write"
