@@ -167,7 +167,8 @@ class Histogram:
         self, amount: float, attributes: Mapping[str, AttributeValue] | None = None, context: Context | None = None
     ) -> None:
         """Take one measurement. Values of attributes are texts, numbers and booleans; `context` is not used."""
-        self._cell(attributes or {}).record(amount)
+        cell = self._cells.get(frozenset(attributes.items())) if attributes else None
+        (cell or self._cell(attributes or {})).record(amount)
 
     def metric(self, now: int) -> Metric | None:
         """What was measured until `now`, in nanoseconds since 1970; None where nothing was."""
