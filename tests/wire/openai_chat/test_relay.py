@@ -20,7 +20,8 @@ from antiphon.v1 import chat_pb2
 from antiphon.wire.base import HttpCall, HttpReply, StreamEncoder, Told
 from antiphon.wire.jsontext import canonical, loads
 from antiphon.wire.openai_chat import OpenAIChat, Quirks
-from antiphon.wire.openai_chat.relay_stream import RelayReader, _Kind
+from antiphon.wire.openai_chat.relay_chunks import Chunks, Kind
+from antiphon.wire.openai_chat.relay_stream import RelayReader
 from tests.laws.openai import OpenAIChatLaws
 from tests.laws.recordings import Folder, Recorded, default_folder
 from tests.wire.openai_chat.test_plain import DELTAS, PLAIN, answers, changed, delta, streams
@@ -187,7 +188,8 @@ def test_every_recorded_answer_that_is_passed_on_is_what_the_general_way_would_w
 class Client:
     """What a client gets of a stream, either way."""
 
-    def __init__(self, *, usage: bool) -> None:
+    def __init__(self, *, usage: bool, chunks: Chunks | None = None) -> None:
+        self.chunks = chunks
         encoder: StreamEncoder = WIRE.stream_encoder() if usage else WithoutUsage()
         self.usage = usage
         self._encode = encoder.encode
@@ -223,7 +225,7 @@ class Client:
         yield decoder.close()
 
     def relayed(self, chunks: Iterable[bytes]) -> Client:
-        reader = RelayReader(usage=self.usage, write=self.write)
+        reader = RelayReader(usage=self.usage, write=self.write, chunks=self.chunks)
         for chunk in chunks:
             self.body += reader.feed(chunk)
             assert reader.begun or not self.body
@@ -382,14 +384,8 @@ def test_any_other_stream_comes_as_in_the_general_way(name: str, usage: bool) ->
     streamed_alike(body, usage=usage, chunkings=[[body], *everywhere, *(sized(body, n) for n in (1, 7, 300))])
 
 
-@pytest.mark.parametrize("usage", [True, False])
-@pytest.mark.parametrize("padded", [True, False])
-def test_of_a_run_of_chunks_only_the_first_are_parsed(
-    monkeypatch: pytest.MonkeyPatch, usage: bool, padded: bool
-) -> None:
-    chunks = [FIRST, *(told({"content": f"word{number} "}) for number in range(100)), STOP, COUNTED]
-    if padded:
-        chunks = [{**chunk, "obfuscation": "x" * (number % 9)} for number, chunk in enumerate(chunks)]
+def noting(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The chunks that are looked at one by one, from now on."""
     taken: list[bytes] = []
     take = RelayReader._take
 
@@ -398,6 +394,18 @@ def test_of_a_run_of_chunks_only_the_first_are_parsed(
         return take(self, event)
 
     monkeypatch.setattr(RelayReader, "_take", noted)
+    return taken
+
+
+@pytest.mark.parametrize("usage", [True, False])
+@pytest.mark.parametrize("padded", [True, False])
+def test_of_a_run_of_chunks_only_the_first_are_parsed(
+    monkeypatch: pytest.MonkeyPatch, usage: bool, padded: bool
+) -> None:
+    chunks = [FIRST, *(told({"content": f"word{number} "}) for number in range(100)), STOP, COUNTED]
+    if padded:
+        chunks = [{**chunk, "obfuscation": "x" * (number % 9)} for number, chunk in enumerate(chunks)]
+    taken = noting(monkeypatch)
     client = Client(usage=usage).relayed([sse(*chunks)])
     assert not client.general
     assert len(taken) <= 5
@@ -426,17 +434,62 @@ def test_a_stream_with_one_odd_chunk_means_the_same_both_ways(body: bytes, usage
     streamed_alike(body, usage=usage, chunkings=[[body], sized(body, size)])
 
 
-@settings(max_examples=1000, deadline=None)
-@given(st.lists(st.text(alphabet='ab"\\,[]\n{}:', max_size=6), min_size=1, max_size=5), st.booleans())
-def test_a_run_fits_where_each_of_its_chunks_does(texts: list[str], padded: bool) -> None:
-    kind = _Kind(b'data: {"a":"', b'","p":"' if padded else b"", b'"}\n\n', b"")
-    inner = [f'{text}","p":"{text}' if padded else text for text in texts]
-    events = [f'data: {{"a":"{each}"}}\n\n'.encode() for each in inner]
-    alone = all(kind.fits(event) for event in events)
-    assert kind.fits(b"".join(events)) == alone
-    if alone:
-        for event, text in zip(events, texts, strict=True):
-            assert loads(event[6:]).keys() == ({"a", "p"} if padded else {"a"}), text
+TEXTS = st.text(alphabet='ab"\\,[]\n\x1f{}:/u0dDcC89fF\u20ac', max_size=12).map(str.encode)
+
+
+@settings(max_examples=3000, deadline=None)
+@given(st.lists(TEXTS | st.binary(max_size=3), min_size=1, max_size=5), st.booleans())
+def test_a_run_goes_on_for_as_long_as_its_chunks_are_plain(texts: list[bytes], padded: bool) -> None:
+    run = Kind(0, b'"a":"', b'","p":"' if padded else b"", b'"}\n\n', usage=False).run(b"data: {")
+    events = [b'data: {"a":"%b"}\n\n' % (b'%b","p":"%b' % (text, text) if padded else text) for text in texts]
+    plain = 0
+    for event in events:
+        try:
+            loads(event[6:])
+            pairs = json.loads(event[6:], object_pairs_hook=list)
+        except ValueError:
+            break
+        if [name for name, _ in pairs] != (["a", "p"] if padded else ["a"]) or not all(
+            type(each) is str for _, each in pairs
+        ):
+            break
+        plain += 1
+    found = run.end(b"".join(events), 0)
+    ends = [sum(map(len, events[:count])) for count in range(len(events) + 1)]
+    assert found == ends[plain] or (found == 0 and any(byte > 127 for event in events for byte in event))
+
+
+@pytest.mark.parametrize("escape", ["\\n", "\\u00e9", "\\ud83d\\ude00", "\\\\", '\\"', "\\/", "\u20ac", "\x7f"])
+def test_escapes_do_not_end_a_run(escape: str) -> None:
+    run = Kind(0, b'"a":"', b"", b'"}\n\n', usage=False).run(b"data: {")
+    event = f'data: {{"a":"x{escape}y"}}\n\n'.encode()
+    assert run.end(event * 3, 0) == 3 * len(event)
+
+
+@pytest.mark.parametrize("usage", [True, False])
+def test_what_was_learned_of_a_stream_holds_for_the_next(monkeypatch: pytest.MonkeyPatch, usage: bool) -> None:
+    chunks = Chunks()
+    bodies = [*WHOLE.values(), *BROKEN.values()] * 2
+    for body in bodies:
+        fresh, known = Client(usage=usage).relayed([body]), Client(usage=usage, chunks=chunks).relayed([body])
+        assert (known.body, known.told, known.general) == (fresh.body, fresh.told, fresh.general)
+        assert known.known == fresh.known
+    assert chunks.kind is not None
+    taken = noting(monkeypatch)
+    body = USUAL.replace(b"abc", b"abcd")
+    assert not Client(usage=usage, chunks=chunks).relayed([body]).general
+    assert not any(b"Hel" in event for event in taken), "the first words were parsed"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(nearly_plain(), min_size=2, max_size=4), st.booleans())
+def test_what_was_learned_changes_no_other_stream(bodies: list[bytes], usage: bool) -> None:
+    chunks = Chunks()
+    for body in bodies:
+        fresh, known = Client(usage=usage).relayed([body]), Client(usage=usage, chunks=chunks).relayed([body])
+        assert meant(known.body, usage=usage) == meant(fresh.body, usage=usage)
+        assert (known.told, known.known) == (fresh.told, fresh.known)
+        assert str(known.error) == str(fresh.error)
 
 
 @pytest.mark.parametrize("usage", [True, False])

@@ -12,6 +12,7 @@ from antiphon.wire.jsontext import dumps
 from antiphon.wire.openai_chat.errors import error_object, lift_error, lower_error
 from antiphon.wire.openai_chat.quirks import OPENAI_REFUSES, WIRE, Quirks, ReasoningStyle
 from antiphon.wire.openai_chat.relay import read_answer, relayed_request
+from antiphon.wire.openai_chat.relay_chunks import Chunks
 from antiphon.wire.openai_chat.relay_stream import Event, RelayReader
 from antiphon.wire.openai_chat.request import lift_request, lower_request
 from antiphon.wire.openai_chat.response import lift_response, lower_response
@@ -25,6 +26,7 @@ class OpenAIChat:
 
     def __init__(self, quirks: Quirks | None = None) -> None:
         self._quirks = quirks or Quirks()
+        self._chunks = Chunks()
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ class OpenAIChat:
 
     def relay_stream(self, *, usage: bool, write: Callable[[Sequence[Event]], bytes]) -> RelayReader:
         """A fresh reader for one stream on its way."""
-        return RelayReader(usage=usage, write=write)
+        return RelayReader(usage=usage, write=write, chunks=self._chunks)
 
     def decode_error(self, reply: HttpReply, /) -> ServiceError:
         """The meaning of an unsuccessful reply."""

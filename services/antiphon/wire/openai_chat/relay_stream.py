@@ -1,106 +1,64 @@
 """Streamed answers that go to another speaker of this wire as they come.
 
-Nearly every chunk of a stream differs from the one before it in its text alone. The first of a kind is parsed; of all
-that follow in a read, only what stands between their texts is compared, and the texts are parsed in one call: at a cost
-a read, not a chunk. What else a plain stream holds (a role, the end, usage) is parsed chunk by chunk. Whatever is not
-plain ends the relay, and the rest of the stream takes the general way, which is told what it has missed.
+What is plain in a stream, and how chunks are read, is `relay_chunks`' to know; here is what becomes of them one after
+the other: what a client gets, what is kept, when the answer is whole. Whatever is not plain ends the relay, and the
+rest of the stream takes the general way, which is told what it has missed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
-
-import orjson
+from typing import Any, Final
 
 from antiphon.core.errors import ServiceError
 from antiphon.v1 import chat_pb2, content_pb2, usage_pb2
 from antiphon.wire.base import Told
 from antiphon.wire.jsontext import JsonObject
-from antiphon.wire.openai_chat.finish import OWN_WORDS
 from antiphon.wire.openai_chat.plain_usage import PlainUsage
-from antiphon.wire.openai_chat.relay import is_plain_frame, plain_usage
-from antiphon.wire.openai_chat.stream import PADDING, ChatStreamDecoder
+from antiphon.wire.openai_chat.relay import plain_usage
+from antiphon.wire.openai_chat.relay_chunks import (
+    DATA,
+    END,
+    LAST,
+    NULL_USAGE,
+    Chunks,
+    Run,
+    Said,
+    frame_of,
+    head_of,
+    learned,
+    parsed,
+    said_by,
+    without_usage,
+)
+from antiphon.wire.openai_chat.stream import ChatStreamDecoder
 
 Event = chat_pb2.StreamChatResponse
 
-_END: Final = b"\n\n"
-_DATA: Final = b"data: "
 _DONE: Final = b"data: [DONE]\n\n"
-_NULL_USAGE: Final = b',"usage":null'
-"""A member of an object and nothing else: within a text the quotes would be escaped."""
-_VARIES: Final = PADDING | {"choices", "usage"}
-_CHOICE: Final = frozenset({"index", "delta", "finish_reason"})
-_DELTA: Final = frozenset({"role", "content"})
-_CUT: Final = 12
-_NO_MARKS: Final = bytes(set(range(256)) - set(b"\t\n"))
 _MOST_PARSED: Final = 256
 """Chunks that may be parsed one by one and kept before the general way takes over."""
 _MOST_BYTES: Final = 64 * 1024 * 1024
 """Of one event, as `wire.sse` takes."""
 
 
-class _Kind(NamedTuple):
-    """Chunks that differ in their text, and perhaps in their padding: what stands before, between and after."""
-
-    before: bytes
-    between: bytes
-    after: bytes
-    drop: bytes
-    """What is cut out for a client that asked for no usage."""
-
-    def run(self, data: bytes, start: int) -> int:
-        """Where the last chunk of the kind seems to end in `data`; -1 where there seems to be none."""
-        at = start
-        if self.between:
-            at = data.rfind(self.between, start)
-            end = -1 if at < 0 else data.find(self.after, at + len(self.between))
-        else:
-            end = data.rfind(self.after, start)
-        return -1 if end < 0 else end + len(self.after)
-
-    def fits(self, run: bytes) -> bool:
-        """Whether `run` is chunks of this kind, whole ones, and nothing else.
-
-        What stands between their texts is compared by writing the run again from them, which costs a tenth of a search
-        for it; where to cut is told by the short end of what stands before, which is found faster than all of it. The
-        texts become a list, each on a line of its own: JSON text holds no bare line feed or tab, so every mark between
-        them stood outside of texts, and where there are as many texts as there should be, each is one whole text.
-        """
-        before, between, after = self.before, self.between, self.after
-        texts = run.split(before[-_CUT:])
-        last = texts.pop()[: -len(after)]
-        end = max(_CUT - len(before), -len(before)) - len(after)
-        texts = [text[:end] for text in texts[1:]]
-        texts.append(last)
-        if before + (after + before).join(texts) + after != run:
-            return False
-        lines = b'["%b"]' % b'",\n"'.join(texts)
-        marks = b"\n" * (len(texts) - 1)
-        if between:
-            lines = b'",\t"'.join(lines.split(between))  # which is faster than to replace
-            marks = b"\t\n" * (len(texts) - 1) + b"\t"
-        try:
-            said = orjson.loads(lines)
-        except orjson.JSONDecodeError:
-            return False
-        return len(said) == len(marks) + 1 and lines.translate(None, _NO_MARKS) == marks
-
-
 class RelayReader:
     """Reads one streamed answer on its way: bytes of the provider in, bytes for the client out.
 
-    `usage` is whether the client asked for it; `write` is how the general way writes events for this client.
+    `usage` is whether the client asked for it; `write` is how the general way writes events for this client; `chunks`
+    is what is known of the provider's.
     """
 
-    def __init__(self, *, usage: bool, write: Callable[[Sequence[Event]], bytes]) -> None:
+    def __init__(self, *, usage: bool, write: Callable[[Sequence[Event]], bytes], chunks: Chunks | None = None) -> None:
         self._wants_usage = usage
         self._write = write
+        self._chunks = Chunks() if chunks is None else chunks
         self._rest = b""
         self._parsed: list[bytes] = []
-        self._kind: _Kind | None = None
-        self._head: tuple[Any, Any, Any] | None = None
-        self._frame: JsonObject | None = None
+        self._run: Run | None = None
+        self._head: JsonObject | None = None
+        self._name: tuple[Any, Any, Any] | None = None
+        self._frame = b""
         self._choices = 0
         self._texted: set[int] = set()
         self._finished: dict[int, str] = {}
@@ -125,7 +83,7 @@ class RelayReader:
         if self.ended:
             return b""
         data, searched = (self._rest + chunk, len(self._rest) - 1) if self._rest else (chunk, 0)
-        end = data.rfind(_END, max(searched, 0)) + 2
+        end = data.rfind(END, max(searched, 0)) + 2
         if end >= 2:
             self._rest = data[end:]
             return self._walk(data[:end] if end < len(data) else data)
@@ -139,7 +97,7 @@ class RelayReader:
         if self._general is None and not self.ended:
             rest, self._rest = self._rest.rstrip(b"\n"), b""
             if rest:  # some servers leave out the last blank line
-                written = self._walk(rest + _END)
+                written = self._walk(rest + END)
             if self._general is None and not self.ended:
                 written += self._turn(b"")
         if self._general is None or self.error is not None:
@@ -155,7 +113,7 @@ class RelayReader:
         if self._completion is not None:
             found = self._completion
             return Told(id=found.id, model=found.model, usage=found.usage, finish_reasons=self._reasons)
-        response_id, _, model = self._head or ("", 0, "")
+        response_id, _, model = self._name or ("", 0, "")
         reasons = [self._finished[index] for index in sorted(self._finished)]
         return Told(id=response_id, model=model, plain=self._usage, finish_reasons=reasons)
 
@@ -173,63 +131,60 @@ class RelayReader:
     def _walk(self, data: bytes) -> bytes:
         """Whole events."""
         written: list[bytes] = []
-        start, size, runs = 0, len(data), True
+        start, size = 0, len(data)
         while start < size:
-            kind = self._kind
-            if kind is not None and data.startswith(kind.before, start):
-                end = kind.run(data, start) if runs else data.find(_END, start) + 2
-                run = data[start:end] if end > start else b""
-                if kind.fits(run):
-                    self.spoken = True
-                    written.append(run.replace(kind.drop, b"") if kind.drop else run)
-                    start = end
-                    continue
-                runs = False  # not again in this read: looking to its end for every chunk would be quadratic
-            end = data.find(_END, start) + 2
+            run = self._run
+            if run is not None and data.startswith(run.before, start) and (end := run.end(data, start)) > start:
+                if run.choice not in self._texted:
+                    self._parsed.append(data[start : data.find(END, start) + 2])
+                    self._texted.add(run.choice)
+                self.spoken = True
+                passed = data[start:end]
+                written.append(passed.replace(NULL_USAGE, b"") if run.usage and not self._wants_usage else passed)
+                start = end
+                continue
+            end = data.find(END, start) + 2
             event = data[start:end]
             if event[:1] != b":":  # comments are of no interest
-                passed = self._take(event)
-                if passed is None:
+                taken = self._take(event)
+                if taken is None:
                     return b"".join(written) + self._turn(data[start:])
-                written.append(passed)
+                written.append(taken)
                 if self.ended:
                     break
             start = end
-        return b"".join(written)
+        return written[0] if len(written) == 1 else b"".join(written)
 
     def _take(self, event: bytes) -> bytes | None:
         """What is sent of an event; None where it is not plain."""
         if event == _DONE:
             return self._end()
-        if event[:6] != _DATA or b"\r" in event or b"\n" in event[:-2] or len(self._parsed) >= _MOST_PARSED:
+        if event[:6] != DATA or b"\r" in event or b"\n" in event[:-2] or len(self._parsed) >= _MOST_PARSED:
             return None
-        try:
-            chunk = orjson.loads(event[6:])
-        except orjson.JSONDecodeError:
-            return None
-        if type(chunk) is not dict or not self._is_plain(chunk):
-            return None
-        choices = chunk["choices"]
-        if not choices:
-            return self._take_usage(chunk, event)
-        if chunk.get("usage") is not None or len(choices) != 1:
-            return None
-        return self._take_choice(choices[0], chunk, event)
+        said, chunk = None, None
+        if self._frame and event.startswith(self._frame) and event.endswith(LAST):
+            said, chunk = self._chunks.said(event, self._frame)
+        if said is None and chunk is None:
+            chunk = parsed(event)
+            if chunk is None or not self._is_plain(chunk, event):
+                return None
+            said = said_by(chunk)
+        if said is not None:
+            return self._take_choice(said, event)
+        return self._take_usage(chunk, event) if chunk is not None and chunk["choices"] == [] else None
 
-    def _is_plain(self, chunk: JsonObject) -> bool:
+    def _is_plain(self, chunk: JsonObject, event: bytes) -> bool:
         """Whether all but the choices is as in every chunk before."""
-        frame = chunk.copy()
-        for name in _VARIES.intersection(chunk):
-            if type(frame.pop(name)) is not str and name in PADDING:
-                return False
-        if frame == self._frame and type(frame["created"]) is int:  # seen before, and found plain
-            return type(chunk.get("choices")) is list
-        if not is_plain_frame({**frame, "choices": chunk.get("choices")}, "chat.completion.chunk"):
+        head = head_of(chunk)
+        if head is None:
             return False
-        head = (chunk["id"], chunk["created"], chunk["model"])
-        self._head = self._head or head
-        self._frame = frame
-        return head == self._head
+        name = (head["id"], head["created"], head["model"])
+        if self._name is None:
+            self._name = name
+        elif name != self._name:
+            return False
+        self._frame = frame_of(chunk, event)
+        return True
 
     def _take_usage(self, chunk: JsonObject, event: bytes) -> bytes | None:
         usage = plain_usage(chunk)
@@ -241,52 +196,42 @@ class RelayReader:
             self._held.append(event)
         return b""
 
-    def _take_choice(self, choice: Any, chunk: JsonObject, event: bytes) -> bytes | None:
-        if type(choice) is not dict or _says_more(choice, _CHOICE):
-            return None
-        index, delta, word = choice.get("index"), choice.get("delta"), choice.get("finish_reason")
-        if type(index) is not int or type(delta) is not dict or "usage" in choice or index in self._finished:
-            return None
-        if _says_more(delta, _DELTA):
-            return None
-        begins = index == self._choices
-        text = delta.get("content")
-        if (text is not None and type(text) is not str) or not 0 <= index <= self._choices:
-            return None
-        if delta.get("role") != "assistant" if begins else "role" in delta:  # the first of a choice, and no other
-            return None
-        if word is not None and (text or type(word) is not str or word not in OWN_WORDS):
+    def _take_choice(self, said: Said, event: bytes) -> bytes | None:
+        index, begins, text, word, usage = said
+        if begins != (index == self._choices) or not 0 <= index <= self._choices or index in self._finished:
             return None
         self.begun = True
         self._choices += begins
-        passed = event if self._wants_usage else _without_usage(chunk, event)
+        passed = without_usage(event) if usage and not self._wants_usage else event
         if not text or index not in self._texted:
             self._parsed.append(event)
         if word is not None:  # told at the very end, as the general way does: what comes may say more
             self._finished[index] = word
             self._held.append(passed)
+            if self._run is not None and self._run.choice == index:
+                self._run = None
             return b""
         if text:
             self.spoken = True
             self._texted.add(index)
-            if not begins:
-                self._kind = self._learned(chunk, text, event)
+        if begins:
+            self._guess(index)
+        elif text:
+            self._learn(said, event)
         return passed
 
-    def _learned(self, chunk: JsonObject, text: str, event: bytes) -> _Kind | None:
-        """The kind of a chunk that adds text; None where its text cannot be told from what stands around it."""
-        drop = _NULL_USAGE if not self._wants_usage and "usage" in chunk else b""
-        if drop and event.count(drop) != 1:
-            return None
-        spans = [_place(b'"content":', text, event)]
-        spans += [_place(b'"%b":' % name.encode(), chunk[name], event) for name in PADDING if name in chunk]
-        if len(spans) > 2 or None in spans:
-            return None
-        (start, end), *more = sorted(span for span in spans if span is not None)
-        if not more:
-            return _Kind(event[:start], b"", event[end:], drop)
-        ((again, last),) = more
-        return _Kind(event[:start], event[end:again], event[last:], drop)
+    def _guess(self, index: int) -> None:
+        """The next chunks are probably as the provider's last ones were."""
+        kind = self._chunks.kind
+        if kind is not None and kind.choice == index and self._frame:
+            self._run = kind.run(self._frame)
+
+    def _learn(self, said: Said, event: bytes) -> None:
+        frame = self._frame if event.startswith(self._frame) else b""
+        kind = learned(said, event, frame)
+        self._run = None if kind is None else kind.run(frame)
+        if kind is not None and frame:
+            self._chunks.kind = kind
 
     def _end(self) -> bytes | None:
         if not self._choices or len(self._finished) != self._choices or (self._wants_usage and self._usage is None):
@@ -334,27 +279,3 @@ class RelayReader:
                 self._completion = event.completed.completion
                 self.ended = True
         return self._write(events)
-
-
-def _place(key: bytes, text: str, event: bytes) -> tuple[int, int] | None:
-    """Where the one value of a key begins and ends within its quotes; None where it cannot be told for sure."""
-    at = event.find(key)
-    if at < 0 or event.find(key, at + 1) >= 0:
-        return None
-    at += len(key)
-    at += event[at] == 0x20
-    raw = orjson.dumps(text)
-    return (at + 1, at + len(raw) - 1) if event.startswith(raw, at) else None
-
-
-def _says_more(data: JsonObject, known: frozenset[str]) -> bool:
-    return bool([name for name, value in data.items() if value is not None and name not in known])
-
-
-def _without_usage(chunk: JsonObject, event: bytes) -> bytes:
-    """A chunk for a client that asked for no usage and so expects no word of it."""
-    if "usage" not in chunk:
-        return event
-    if event.count(_NULL_USAGE) == 1:
-        return event.replace(_NULL_USAGE, b"")
-    return _DATA + orjson.dumps({name: value for name, value in chunk.items() if name != "usage"}) + _END
