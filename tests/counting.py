@@ -28,3 +28,17 @@ async def calls_of(work: Callable[[], Awaitable[Any]], times: int = 50) -> float
         sys.setprofile(None)
         gc.enable()
     return count / times
+
+
+async def garbage_of(work: Callable[[], Awaitable[Any]], times: int = 50) -> float:
+    """Objects that one run of the work leaves behind for the collector, which stops all calls to find them."""
+    for _ in range(10):
+        await work()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(times):
+            await work()
+        return gc.collect() / times
+    finally:
+        gc.enable()

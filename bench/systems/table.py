@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.systems.antiphon import Antiphon
+from bench.systems.asgi import RawAsgi
 from bench.systems.bare import Bare
 from bench.systems.base import System
 from bench.systems.direct import Direct
@@ -36,6 +37,7 @@ SYSTEMS: Final[dict[str, System]] = {
         Bare(),
         Bare(name="bare-unbatched", doors=("grpc",), works=frozenset({"burst", "paced"}), unbatched=True),
         Bare(name="bare-apart", doors=("grpc",), apart=True),
+        RawAsgi(),
         Direct(),
         LiteLLM(),
         Portkey(),
@@ -54,6 +56,7 @@ ALL: Final = (
     "bare",
     "bare-unbatched",
     "bare-apart",
+    "raw-asgi",
     "litellm",
     "portkey",
     "tensorzero",

@@ -15,7 +15,7 @@ import pytest
 
 from antiphon.harness import CassetteTransport, RecordingCall, SseEvent, authored_json, authored_sse, write_cassette
 from antiphon.harness.faults import Faults
-from tests.counting import calls_of
+from tests.counting import calls_of, garbage_of
 
 URL = httpx.URL("https://api.example.test/v1/chat/completions")
 CHUNKS = 100
@@ -81,6 +81,7 @@ async def test_a_replayed_call_stays_within_its_budget(
     transport = transport_of(tmp_path)
     assert len(await chunks_of(transport, request_of(body))) == chunks
     assert await calls_of(lambda: chunks_of(transport, request_of(body))) <= budget
+    assert await garbage_of(lambda: chunks_of(transport, request_of(body))) < 1
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,7 @@ async def test_a_call_that_is_answered_without_objects_stays_within_its_budget(
     data, headers = json.dumps(body).encode(), {"content-type": "application/json"}
     assert len(await direct_chunks_of(transport, data, headers)) == chunks
     assert await calls_of(lambda: direct_chunks_of(transport, data, headers)) <= budget
+    assert await garbage_of(lambda: direct_chunks_of(transport, data, headers)) < 1
 
 
 async def test_a_larger_folder_does_not_make_a_replayed_call_dearer(tmp_path: Path) -> None:

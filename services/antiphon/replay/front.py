@@ -5,11 +5,14 @@ The first part of a path decides. No edge begins like a provider's prefix; a tes
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
 from antiphon.gateway.edges.app import Edges
-from antiphon.gateway.edges.asgi import Receive, Scope, Send
+from antiphon.gateway.edges.asgi import answered
 from antiphon.gateway.edges.door import DoorLimits
+from antiphon.gateway.edges.line import Line
 from antiphon.harness.server.app import ReplayApp
 
 
@@ -20,9 +23,6 @@ class Front(Edges):
         super().__init__(backend, auth, limits)
         self._endpoints = endpoints
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "http" and self._endpoints.takes(scope["path"]):
-            await self._endpoints(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+    def __call__(self, line: Line) -> Awaitable[None]:
+        """Answer one request, once it is awaited."""
+        return answered(self._endpoints, line) if self._endpoints.takes(line.path) else super().__call__(line)

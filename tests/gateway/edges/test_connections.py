@@ -52,10 +52,11 @@ class Recorded:
 def line(recorded: Recorded, *, method: str = "POST", version: str = "1.1") -> Line:
     """A request on it."""
     transport = cast("asyncio.Transport", recorded)
-    scope = {"method": method, "http_version": version}
     loop = asyncio.get_running_loop()
     flow, state = Flow(transport), Serving()
-    return Line(scope, transport, flow, loop, dated=state, keep_alive=True, waits=False, done=lambda _: None)
+    made = Line(method, b"/", [], transport, flow, loop, dated=state, keep_alive=True, done=lambda _: None)
+    made.old = version == "1.0"
+    return made
 
 
 async def test_pieces_that_are_ready_together_are_one_write_with_the_head() -> None:

@@ -24,7 +24,7 @@ from antiphon.gateway.routing import Router
 from antiphon.gateway.service import Gateway
 from tests.adapter.test_adapter import JSON, SSE
 from tests.adapter.test_cost import Whole, made
-from tests.counting import calls_of
+from tests.counting import calls_of, garbage_of
 from tests.wire.openai_chat.test_plain import PLAIN
 from tests.wire.openai_chat.test_relay import COUNTED, FIRST, STOP, sse, told
 
@@ -112,3 +112,14 @@ async def test_a_chat_that_is_passed_on_stays_within_its_budget(
     assert wire.data[0].endswith(end)
     calls = await calls_of(ask)
     assert calls <= budget, calls
+
+
+GENERAL = {**ASKED, "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]}
+
+
+@pytest.mark.parametrize(
+    "body", [ASKED, STREAMED, GENERAL, {**GENERAL, "stream": True}, {**ASKED, "model": "nowhere/x"}]
+)
+async def test_a_chat_leaves_nothing_for_the_garbage_collector(body: Any) -> None:
+    ask, _ = asking(body)
+    assert await garbage_of(ask) < 1

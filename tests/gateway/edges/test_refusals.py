@@ -175,11 +175,11 @@ class Line:
         self._pieces = [body[at : at + piece] for at in range(0, len(body), piece)] * times
         self.taken = 0
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> tuple[bytes, bool]:
         """The next piece."""
         piece = self._pieces.pop(0)
         self.taken += len(piece)
-        return {"type": "http.request", "body": piece, "more_body": bool(self._pieces)}
+        return piece, bool(self._pieces)
 
 
 LIMIT = 2**20

@@ -1,4 +1,4 @@
-"""The edges as one ASGI application: who answers a request, and an answer in its shape for all that is no route."""
+"""The edges as one application: who answers a request, and an answer in its shape for all that is no route."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Final
 from antiphon.core.auth import Auth
 from antiphon.core.backends import Backend
 from antiphon.core.errors import Reason, ServiceError
-from antiphon.gateway.edges.asgi import Receive, Scope, Send
-from antiphon.gateway.edges.asked import lookup
 from antiphon.gateway.edges.door import Door, DoorLimits
 from antiphon.gateway.edges.exchange import Answer, Exchange, HttpFault, Row
-from antiphon.gateway.edges.line import LINE
+from antiphon.gateway.edges.line import Line
 from antiphon.gateway.edges.routes import ROWS
 from antiphon.gateway.edges.shapes import shape_for
 
@@ -42,11 +40,10 @@ class Edges:
             if hole:
                 self._open.append((before, after, tuple(group)))
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def __call__(self, line: Line) -> Awaitable[None]:
         """Answer one request, once it is awaited."""
-        headers = lookup(scope["headers"])
-        method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        path: str = scope["path"]
+        headers, path = line.headers, line.path
+        method = "GET" if line.method == "HEAD" else line.method
         parameters = _NOTHING
         rows = self._exact.get(path)
         if rows is None:
@@ -55,8 +52,8 @@ class Edges:
             if row.method == method and (not row.given or any(name in headers for name in row.given)):
                 break
         else:
-            row = _refusing(rows, scope, headers)
-        return self.door.serve(row, parameters, headers, scope[LINE])
+            row = _refusing(rows, line)
+        return self.door.serve(row, parameters, line)
 
     def _opened(self, path: str) -> tuple[tuple[Row, ...], Mapping[str, str]]:
         """The rows of a path with a model's name in it, and the name; none for paths that are nowhere."""
@@ -66,13 +63,14 @@ class Edges:
         return (), _NOTHING
 
 
-def _refusing(rows: tuple[Row, ...], scope: Scope, headers: Mapping[str, str]) -> Row:
+def _refusing(rows: tuple[Row, ...], line: Line) -> Row:
     """A row that says what is wrong: no such path, or no such method for it. It reads no body, whatever the method."""
-    shape = next((row.shape for row in rows if not row.given), None) or shape_for(scope["path"], headers)
+    shape = next((row.shape for row in rows if not row.given), None) or shape_for(line.path, line.headers)
     path = next((row.path for row in rows), UNKNOWN)
 
+    asked = f"{line.method[:20]} {line.path[:200]}"
+
     async def handle(exchange: Exchange) -> Answer:
-        asked = f"{scope['method'][:20]} {scope['path'][:200]}"
         if not rows:
             text = f"there is no {asked} here: the paths are those of OpenAI, Anthropic, Gemini and Ollama"
             raise HttpFault(404, ServiceError(Reason.RESOURCE_NOT_FOUND, text))

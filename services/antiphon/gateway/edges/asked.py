@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -29,17 +29,11 @@ MOST_BYTES: Final = 4096
 """Of all that is handed on: a gRPC server further on takes 8 KiB of metadata, the trace and its own key included."""
 
 
-def lookup(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by their names in lower case, read once; of several with the same name the first counts."""
-    raw = list(raw)
-    found = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
-    if len(found) == len(raw):
-        return found
-    found = {}
-    for name, value in raw:
-        key = name.decode("latin-1")
-        if key not in found:
-            found[key] = value.decode("latin-1")
+def lookup(raw: Sequence[tuple[str, bytes]]) -> dict[str, str]:
+    """Headers by their names; of several with the same name the first counts."""
+    found = {name: value.decode("latin-1") for name, value in raw}
+    if len(found) < len(raw):
+        found = {name: value.decode("latin-1") for name, value in reversed(raw)}
     return found
 
 

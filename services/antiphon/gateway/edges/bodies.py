@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from antiphon.core.errors import Reason, ServiceError
 from antiphon.core.validation import MAX_BYTES
-from antiphon.gateway.edges.asgi import Receive
 from antiphon.gateway.edges.exchange import ClientLeft, HttpFault
 
 SLOWEST = 64 * 1024
@@ -22,6 +22,9 @@ SLOWEST = 64 * 1024
 PIECE = 256 * 1024
 """Bytes unpacked at a time: the event loop answers others in between."""
 CLOSE = {"connection": "close"}
+
+Receive: TypeAlias = Callable[[], Awaitable[tuple[bytes, bool] | None]]
+"""Gives what has come of a body, and whether more will; None where the client has left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +102,11 @@ class Bodies:
         began = asyncio.get_running_loop().time()
         more = True
         while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
+            came = await receive()
+            if came is None:
                 raise ClientLeft
-            more = message.get("more_body", False)
-            for piece in intake.pieces(message.get("body", b""), last=not more):
+            chunk, more = came
+            for piece in intake.pieces(chunk, last=not more):
                 yield piece
                 if intake.packed:
                     await asyncio.sleep(0)  # unpacking takes time; others go on in between

@@ -58,11 +58,12 @@ class Door:
         self.bodies = Bodies(limits.bodies)
         self.draining = False
 
-    async def serve(self, row: Row, parameters: Mapping[str, str], headers: Mapping[str, str], line: Line) -> None:
+    async def serve(self, row: Row, parameters: Mapping[str, str], line: Line) -> None:
         """Answer one request by a row of the table."""
+        headers = line.headers
         sender = Sender(line, row.shape, headers.get("x-request-id", ""), stall_seconds=self._limits.stall)
-        watch = Watch(line.scope["method"], row.path, headers, call_of(headers))
-        request = _Request(row, parameters, line, headers, watch.call)
+        watch = Watch(line.method, row.path, headers, call_of(headers))
+        request = _Request(row, parameters, line, watch.call)
         sender.said = watch.call.said
         outcome = OK
         task = line.task or cast("asyncio.Task[None]", asyncio.current_task())
@@ -99,8 +100,11 @@ class Door:
             failure = _unexpected(request, found)
         else:
             return OK
-        await _fail(request, sender, failure, fault)
-        return Outcome.of(failure, request.call)
+        try:
+            await _fail(request, sender, failure, fault)
+            return Outcome.of(failure, request.call)
+        finally:
+            del failure, fault  # their tracebacks hold this frame, which would hold them
 
     async def _proceed(self, request: _Request, line: Line, sender: Sender) -> None:
         if self.draining:
@@ -125,7 +129,7 @@ class Door:
             finally:
                 self.bodies.release(body)
         else:
-            async with self.bodies.received(request.headers, line.receive) as body:
+            async with self.bodies.received(request.headers, line.piece) as body:
                 await self._handle(request, body, sender)
 
     async def _handle(self, request: _Request, body: bytes, sender: Sender) -> None:
@@ -215,15 +219,12 @@ class _Request:
 
     __slots__ = ("call", "headers", "parameters", "path", "query", "row", "streamed")
 
-    def __init__(
-        self, row: Row, parameters: Mapping[str, str], line: Line, headers: Mapping[str, str], call: Call
-    ) -> None:
+    def __init__(self, row: Row, parameters: Mapping[str, str], line: Line, call: Call) -> None:
         self.row = row
         self.parameters = parameters
-        self.path: str = line.scope["path"]
-        self.headers = headers
-        query: bytes = line.scope["query_string"]
-        self.query = Query(query) if query else _NO_QUERY
+        self.path = line.path
+        self.headers = line.headers
+        self.query = Query(line.query) if line.query else _NO_QUERY
         self.call = call
         self.streamed: Streamed | Relayed | None = None
 

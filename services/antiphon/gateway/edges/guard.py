@@ -11,18 +11,16 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final, cast
-from urllib.parse import unquote
 
 import httptools
 
 from antiphon.core.chain import STALL_SECONDS
 from antiphon.core.errors import Reason, ServiceError
-from antiphon.gateway.edges.asgi import ASGIApp, Receive, Scope, Send
-from antiphon.gateway.edges.asked import lookup
+from antiphon.core.telemetry.memo import Memo
 from antiphon.gateway.edges.exchange import HttpFault
-from antiphon.gateway.edges.line import CONNECTION, LINE, Line
+from antiphon.gateway.edges.line import App, Line
 from antiphon.gateway.edges.sender import Sender
-from antiphon.gateway.edges.serving import HIGH_WATER, Flow, Serving, addresses
+from antiphon.gateway.edges.serving import HIGH_WATER, Flow, Serving
 from antiphon.gateway.edges.shapes import shape_for
 
 HEAD_BYTES: Final = 64 * 1024
@@ -33,6 +31,11 @@ LINGER_SECONDS: Final = 5.0
 """How long the rest of an unwanted body is read and dropped, so that its sender gets to read why."""
 SPARE: Final = 64
 """Connections past the limit that are told to come later; further ones are closed without a word."""
+
+_NAMES: Final[Memo[bytes, str]] = Memo(
+    lambda name: name.lower().decode("latin-1"), worth=lambda name, _: len(name) < 64
+)
+"""Names of headers in lower case. Clients send the same ones again and again."""
 
 MOST_QUEUED: Final = 16
 """Requests that may wait behind the one that is answered before nothing more is read: not fewer, because a client's
@@ -54,7 +57,7 @@ class GuardedProtocol(asyncio.Protocol):
 
     def __init__(
         self,
-        app: ASGIApp,
+        app: App,
         serving: Serving,
         *,
         limits: ConnectionLimits,
@@ -70,12 +73,11 @@ class GuardedProtocol(asyncio.Protocol):
         self._running: Line | None = None
         self._coming: Line | None = None
         self._queue: deque[Line] = deque()
-        self._about: dict[str, Any] = {}
         self._deaf = False
         # Of the head that comes now, or of the last one:
         self._heading = False
         self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: list[tuple[str, bytes]] = []
         self._came = 0
         self._unread = 0
         self._waits = False
@@ -98,16 +100,6 @@ class GuardedProtocol(asyncio.Protocol):
             return
         if crowd > 0:
             self._app = _crowded
-        here, there = addresses(self.transport)
-        self._about = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "server": here,
-            "client": there,
-            "scheme": "http",
-            "root_path": "",
-            CONNECTION: self.transport,
-        }
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -179,10 +171,10 @@ class GuardedProtocol(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; or a trailer, which says nothing here."""
         if self._heading:
-            name = name.lower()
-            if name == b"expect":
+            known = _NAMES[name]
+            if known == "expect":
                 self._waits = value.lower() == b"100-continue"
-            self._headers.append((name, value))
+            self._headers.append((known, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole: answer it, after those before it."""
@@ -198,28 +190,22 @@ class GuardedProtocol(asyncio.Protocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-        version = parser.get_http_version()
-        raw, _, query = self._url.partition(b"?")
-        path = raw.decode("ascii")
-        scope: Scope = {
-            **self._about,
-            "http_version": version,
-            "method": parser.get_method().decode("ascii"),
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw,
-            "query_string": query,
-            "headers": self._headers,
-        }
-        line = scope[LINE] = self._coming = Line(
-            scope,
+        old = parser.get_http_version() == "1.0"
+        line = self._coming = Line(
+            parser.get_method().decode("ascii"),
+            self._url,
+            self._headers,
             self.transport,
             self._flow,
             self._loop,
             dated=self._serving,
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
-            waits=self._waits,
+            keep_alive=not old and parser.should_keep_alive(),
             done=self._answered,
         )
+        if old:
+            line.old = True
+        if self._waits:
+            line.waits = True
         if self._running is None:
             self._start(line)
         else:
@@ -277,7 +263,8 @@ class GuardedProtocol(asyncio.Protocol):
         request.
         """
         method, version = self._parser.get_method(), self._parser.get_http_version().encode()
-        lines = [b"%b: %b\r\n" % pair for pair in self._headers if pair[0] != b"upgrade"]
+        kept = [(name.encode("latin-1"), value) for name, value in self._headers if name != "upgrade"]
+        lines = [b"%b: %b\r\n" % pair for pair in kept]
         self._parser = httptools.HttpRequestParser(self)
         self._unread = 0
         return b"%b %b HTTP/%b\r\n%b\r\n%b" % (method, self._url, version, b"".join(lines), rest)
@@ -349,8 +336,7 @@ def _refusal(url: bytes, status: int, text: str) -> bytes:
     return f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode("latin-1") + reply.body
 
 
-async def _crowded(scope: Scope, receive: Receive, send: Send) -> None:
-    shape = shape_for(scope["path"], lookup(scope["headers"]))
-    sender = Sender(scope[LINE], shape, "", stall_seconds=STALL_SECONDS)
+async def _crowded(line: Line) -> None:
+    sender = Sender(line, shape_for(line.path, line.headers), "", stall_seconds=STALL_SECONDS)
     error = ServiceError(Reason.OVERLOADED, "the server has as many connections as it takes", retry_after=1.0)
     sender.fail(error, HttpFault(503, error, {"connection": "close"}))

@@ -1,8 +1,8 @@
-"""One request on a connection and its answer, as the protocol, the door and plain ASGI applications see it.
+"""One request on a connection and its answer, as the protocol and the door see it.
 
-uvicorn's own cycle looks at every header of every answer, writes its head and each piece alone, and tells an
-application that its client has left only where somebody waits to be told. Here the head and all pieces that are ready
-at the same moment go out in one write, and a client's leaving is a call, so that a request needs no second task.
+An ASGI server looks at every header of every answer, writes its head and each piece alone, and tells an application
+that its client has left only where somebody waits to be told. Here the head and all pieces that are ready at the same
+moment go out in one write, and a client's leaving is a call, so that a request needs no second task.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final, TypeAlias
+from urllib.parse import unquote
 
 from antiphon.core.alarms import Alarms
-from antiphon.gateway.edges.asgi import ASGIApp, Scope
+from antiphon.gateway.edges.asked import lookup
 from antiphon.gateway.edges.serving import Flow, Serving
 
 log = logging.getLogger(__name__)
 
-LINE: Final = "antiphon.line"
-"""In the scope: the Line of the request."""
-CONNECTION: Final = "antiphon.connection"
-"""In the scope: the connection itself, an asyncio transport, for applications that end it in some other way."""
 BATCH_BYTES: Final = 64 * 1024
 """So many bytes of an answer are written without waiting for more."""
 
@@ -38,28 +35,40 @@ _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 class Line:
     """A request and the way back of its answer. `left` is whether the client has gone, `started` and `complete` are
-    of the answer. `on_left` is called once the client goes, unless the answer is complete by then."""
+    of the answer. `on_left` is called once the client goes, unless the answer is complete by then.
+
+    Nothing here holds the line itself: what a request leaves behind is gone when its last user is, without a search
+    for garbage, in which every call would stand still.
+    """
 
     def __init__(
         self,
-        scope: Scope,
+        method: str,
+        target: bytes,
+        fields: Sequence[tuple[str, bytes]],
         transport: asyncio.Transport,
         flow: Flow,
         loop: asyncio.AbstractEventLoop,
         *,
         dated: Serving,
         keep_alive: bool,
-        waits: bool,
         done: Callable[[Line], None],
     ) -> None:
-        self.scope = scope
+        self.method = method
+        self.target = target
+        """As it came: the path and what follows it."""
+        self.fields = fields
+        """The headers as they came, their names in lower case."""
+        path, _, self.query = target.partition(b"?")
+        self.path = unquote(path.decode("ascii")) if b"%" in path else path.decode("ascii")
+        """Decoded, without the query."""
+        self.headers = lookup(fields)
+        """By name; of several with the same name the first."""
         self.loop = loop
         self.keep_alive = keep_alive
-        self._transport = transport
+        self.transport = transport
         self._flow = flow
         self._dated = dated
-        if waits:
-            self._waits = True
         self._done = done
         self._body: list[bytes] = []
         self._pieces: list[bytes] = []
@@ -72,7 +81,10 @@ class Line:
     started = False
     complete = False
     on_left: Callable[[], object] | None = None
-    _waits = False  # the client, to be told to send its body
+    old = False
+    """Whether the client speaks HTTP/1.0."""
+    waits = False
+    """Whether the client waits to be told to send its body."""
     _body_size = 0
     _news = False
     _waiter: asyncio.Future[None] | None = None
@@ -83,12 +95,12 @@ class Line:
     _remaining: int | None = None
     _chunked = False
 
-    async def run(self, app: ASGIApp) -> None:
+    async def run(self, app: App) -> None:
         """Have an application answer."""
         try:
-            await app(self.scope, self.receive, self.send)
+            await app(self)
         except asyncio.CancelledError:
-            self._transport.close()
+            self.transport.close()
             raise
         except Exception:  # the outermost frame of a request
             log.exception("the application failed")
@@ -137,23 +149,23 @@ class Line:
         self._body_size = 0
         return self._body[0] if len(self._body) == 1 else b"".join(self._body)
 
-    async def receive(self) -> dict[str, Any]:
-        """ASGI's `receive`."""
+    async def piece(self) -> tuple[bytes, bool] | None:
+        """What has come of the body, and whether more will; None once the client has gone or the answer is whole."""
         if not self._news and not self.left and not self.complete:
-            if self._waits and not self._transport.is_closing():
-                self._waits = False
-                self._transport.write(_GO_ON)
+            if self.waits and not self.transport.is_closing():
+                self.waits = False
+                self.transport.write(_GO_ON)
             if self.more_body:
                 self._flow.resume_reading()
             self._waiter = self.loop.create_future()
             await self._waiter
         if self.left or self.complete:
-            return {"type": "http.disconnect"}
+            return None
         self._news = False
         data = b"".join(self._body)
         self._body.clear()
         self._body_size = 0
-        return {"type": "http.request", "body": data, "more_body": self.more_body}
+        return data, self.more_body
 
     def _tell(self) -> None:
         self._news = True
@@ -179,7 +191,7 @@ class Line:
 
     def abort(self) -> None:
         """End the connection at once, whatever waits to be sent."""
-        self._transport.abort()
+        self.transport.abort()
 
     def head(self, status: int, lines: bytes, *, count: int, length: int | None = None, close: bool = False) -> None:
         """Begin the answer: `count` header lines with their ends, without those of the framing; `length` is the
@@ -195,13 +207,12 @@ class Line:
         if self.started:
             raise RuntimeError("an answer has one head")
         self.started = True
-        old = self.scope["http_version"] == "1.0"
-        self._silent = status in _SILENT or self.scope["method"] == "HEAD"
+        self._silent = status in _SILENT or self.method == "HEAD"
         parts = [_STATUS[status], self._dated.default_lines, lines]
         if length is not None:
             parts.append(b"content-length: %d\r\n" % length)
             self._remaining = 0 if self._silent else length
-        elif old:
+        elif self.old:
             self.keep_alive = False
         elif not self._silent:
             parts.append(b"transfer-encoding: chunked\r\n")
@@ -220,8 +231,8 @@ class Line:
         self.started = True
         if self.left:
             return
-        transport = self._transport
-        if self.scope["method"] == "HEAD":
+        transport = self.transport
+        if self.method == "HEAD":
             length, body = len(body), b""
         else:
             length = len(body)
@@ -256,7 +267,7 @@ class Line:
         if self._waiter is not None:
             self._tell()
         if not self.keep_alive:
-            self._transport.close()
+            self.transport.close()
         self._done(self)
 
     def flush(self, *, last: bool = False) -> None:
@@ -273,8 +284,8 @@ class Line:
             self._remaining -= len(data)
         if self._head:
             data, self._head = self._head + data, b""
-        if data and not self.left and not self._transport.is_closing():
-            self._transport.write(data)
+        if data and not self.left and not self.transport.is_closing():
+            self.transport.write(data)
 
     def _soon(self) -> None:
         if not self._scheduled:
@@ -286,48 +297,19 @@ class Line:
         if (self._head or self._pieces) and not self.complete:
             self.flush()
 
-    async def send(self, message: Any) -> None:
-        """ASGI's `send`. Everything is written at once: an application may end the connection right after."""
-        if message["type"] == "http.response.start":
-            self._scheduled = True  # not later: below
-            self._head_of(message["status"], list(message.get("headers", ())))
-        elif not self.started or self.complete:
-            raise RuntimeError("a body comes after a head and before the end")
-        else:
-            if not self.left and not self._silent:
-                self._pieces.append(bytes(message.get("body", b"")))
-            if not message.get("more_body", False):
-                self.end()
-                return
-        self.flush()
-        if self.crowded:
-            await self.room()
-
-    def _head_of(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        lines: list[bytes] = []
-        length: int | None = None
-        close = False
-        for name, value in headers:
-            match name.lower():
-                case b"content-length":
-                    length = int(value)
-                case b"transfer-encoding":
-                    pass  # the framing is ours
-                case b"connection":
-                    close = close or b"close" in value.lower()
-                case lowered:
-                    lines.append(b"%b: %b\r\n" % (lowered, value))
-        self.head(status, b"".join(lines), count=len(lines), length=length, close=close)
-
     def _broken(self) -> None:
         """The answer cannot be made: say so, or break it off."""
         if self.left:
             return
         if self.started:
-            self._transport.close()
+            self.transport.close()
             return
         text = b"Internal Server Error"
         lines = b"content-type: text/plain; charset=utf-8\r\n"
         self.head(500, lines, count=1, length=len(text), close=True)
         self.write(text)
         self.end()
+
+
+App: TypeAlias = Callable[[Line], Awaitable[None]]
+"""What answers requests."""

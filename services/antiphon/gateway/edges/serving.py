@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from email.utils import formatdate
 from typing import Any, Final
 
@@ -86,18 +85,3 @@ class Flow:
         if self.write_paused:
             self.write_paused = False
             self._writable.set()
-
-
-def addresses(transport: asyncio.Transport) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
-    """Host and port of this side and of the other; None where they are not known."""
-    wire: socket.socket | None = transport.get_extra_info("socket")
-    if wire is None:
-        return _pair(transport.get_extra_info("sockname")), _pair(transport.get_extra_info("peername"))
-    try:
-        return _pair(wire.getsockname()), _pair(wire.getpeername())
-    except OSError:  # the client has left already
-        return None, None
-
-
-def _pair(known: object) -> tuple[str, int] | None:
-    return (str(known[0]), int(known[1])) if isinstance(known, tuple | list) and len(known) >= 2 else None

@@ -102,6 +102,10 @@ class StreamedChoice:
         for name in self.spellings:
             spell(message, RESPONSE, name)
         self.events.append(event)
+        # Parts hold their choice: without this, only the garbage collector would find that both are done with.
+        self._text = self._refusal = self._thought = self._audio = None
+        self._details.clear()
+        self._calls.clear()
 
     def _end(self, output: chat_pb2.Output) -> None:
         """What a choice says beside its message; most say why they ended and no more."""
