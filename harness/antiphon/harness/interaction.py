@@ -50,9 +50,11 @@ class RecordedRequest(_Later):
     @classmethod
     def said(cls, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Self:
         """Return what a request asks that is told in these words. The headers must not change any more."""
-        asked = cls.__new__(cls)
-        for name, value in (("method", method), ("url", url), ("body", body), ("_later", headers)):
-            object.__setattr__(asked, name, value)
+        asked = object.__new__(cls)
+        _method(asked, method)
+        _url(asked, url)
+        _body(asked, body)
+        _headers(asked, headers)
         return asked
 
     if not TYPE_CHECKING:  # a type checker would take any name for an attribute
@@ -64,6 +66,11 @@ class RecordedRequest(_Later):
             headers = _joined(grouped(self._later.items()))
             object.__setattr__(self, name, headers)
             return headers
+
+
+_method, _url, _body = (RecordedRequest.__dict__[name].__set__ for name in ("method", "url", "body"))
+_headers = _Later.__dict__["_later"].__set__
+"""A frozen record is written through its slots: a call of `object.__setattr__` for each costs twice as much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -206,8 +206,9 @@ class Relays(Protocol):
         """A client's request as the provider gets it; None where it may not go on as it is. `request` is its JSON and
         `size` its length in bytes; `model` is the provider's own name."""
 
-    def relay_answer(self, reply: HttpReply, /) -> Told | None:
-        """What the books want of a successful answer that may be passed on as it is; None for any other."""
+    def relay_answer(self, reply: HttpReply, /, *, again: bool = False) -> Told | None:
+        """What the books want of a successful answer that may be passed on as it is; None for any other. `again` is
+        whether the very same answer may come again, as a recorded one may."""
 
     def relay_stream(
         self, *, usage: bool, write: Callable[[Sequence[chat_pb2.StreamChatResponse]], bytes]

@@ -141,7 +141,7 @@ class Operation:
         """The answer comes from a recording. Spans and metrics say so: nothing was paid for these tokens."""
         if self._instruments is not None:
             self._found[names.REPLAYED] = self._replayed = True
-            self._found[names.CASSETTE] = label(cassette)
+            self._found[names.CASSETTE] = words[cassette]
 
     def synthetic(self, word: str) -> None:
         """The answer is no provider's own: this fault or mock made or changed it. Spans and metrics say so."""

@@ -11,7 +11,7 @@ from antiphon.wire.base import ChatCall, HttpCall, HttpReply, Relayed, Told
 from antiphon.wire.jsontext import dumps
 from antiphon.wire.openai_chat.errors import error_object, lift_error, lower_error
 from antiphon.wire.openai_chat.quirks import OPENAI_REFUSES, WIRE, Quirks, ReasoningStyle
-from antiphon.wire.openai_chat.relay import read_answer, relayed_request
+from antiphon.wire.openai_chat.relay import MOST_AGAIN, read_again, read_answer, relayed_request
 from antiphon.wire.openai_chat.relay_chunks import Chunks
 from antiphon.wire.openai_chat.relay_stream import Event, RelayReader
 from antiphon.wire.openai_chat.request import lift_request, lower_request
@@ -61,9 +61,9 @@ class OpenAIChat:
         """A client's request as the provider gets it; None where it may not go on as it is. See `wire.base.Relays`."""
         return relayed_request(request, size, self._quirks, model)
 
-    def relay_answer(self, reply: HttpReply, /) -> Told | None:
+    def relay_answer(self, reply: HttpReply, /, *, again: bool = False) -> Told | None:
         """What the books want of an answer that may be passed on as it is; None for any other."""
-        return read_answer(reply.body)
+        return read_again(reply.body) if again and len(reply.body) <= MOST_AGAIN else read_answer(reply.body)
 
     def relay_stream(self, *, usage: bool, write: Callable[[Sequence[Event]], bytes]) -> RelayReader:
         """A fresh reader for one stream on its way."""
