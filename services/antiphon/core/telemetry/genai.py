@@ -20,9 +20,9 @@ from antiphon.core.call import Call
 from antiphon.core.errors import ServiceError
 from antiphon.core.telemetry import names
 from antiphon.core.telemetry.histograms import Values
-from antiphon.core.telemetry.instruments import Instruments, installed
+from antiphon.core.telemetry.instruments import Instruments, Measured, installed
 from antiphon.core.telemetry.redaction import label, words
-from antiphon.core.telemetry.spans import FAILED, begin
+from antiphon.core.telemetry.spans import FAILED, begin, noted, notes_of
 from antiphon.v1 import usage_pb2
 
 Count = Literal["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"]
@@ -75,7 +75,7 @@ class Operation:
             return
         self._span: Span = INVALID_SPAN
         self._context: Context | None = None
-        self._found: dict[str, AttributeValue] = {}  # what the span will say of the answer, written once, at its end
+        self._found: dict[str, AttributeValue] = {}  # what the span will say of the answer
         self._name = name
         self._provider = names.PROVIDERS.get(provider, provider)
         self._model = words[model]
@@ -98,6 +98,7 @@ class Operation:
             name = f"{self._name} {self._model}" if self._model else self._name
             self._span, self.call = begin(self._instruments.tracer, name, self.call, SpanKind.CLIENT, asked)
             self._context = self.call.trace
+            self._found = notes_of(self._span)
         self._began = perf_counter()
         return self
 
@@ -164,13 +165,14 @@ class Operation:
             if error is not None:
                 self._conclude(error)
             dimensions = self._dimensions()
+            measured = self._instruments.genai[dimensions]
             if self._counts is not None:
-                self._count(self._instruments, self._counts, dimensions)
+                self._count(measured, self._counts)
             elif self._usage is not None:
                 self._book(self._instruments, self._usage, dimensions)
-            self._instruments.genai_seconds.of[dimensions].record(seconds, self._context)
+            measured.seconds.record(seconds, self._context)
         finally:
-            self._span.set_attributes(self._found)
+            noted(self._span, self._found)
             self._span.end()
 
     def _conclude(self, error: BaseException) -> None:
@@ -195,13 +197,13 @@ class Operation:
             *(self._replayed, self._synthetic, self._error, self._cancelled),
         )
 
-    def _count(self, instruments: Instruments, counts: Mapping[str, int], dimensions: Values) -> None:
+    def _count(self, measured: Measured, counts: Mapping[str, int]) -> None:
         for field, name, kind in COUNTS:
             value = counts.get(field)
             if value is not None:
                 self._found[name] = value
                 if kind is not None:
-                    instruments.tokens.of[*dimensions, None, kind].record(value, self._context)
+                    measured.tokens[kind].record(value, self._context)
 
     def _book(self, instruments: Instruments, usage: usage_pb2.Usage, dimensions: Values) -> None:
         partial = None

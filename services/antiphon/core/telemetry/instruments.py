@@ -6,17 +6,26 @@ pays for a proxy. None means that telemetry is off, which costs one comparison a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from opentelemetry.metrics import Meter, MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from antiphon.core.telemetry import names
-from antiphon.core.telemetry.histograms import Histograms, Records, Theirs
+from antiphon.core.telemetry.histograms import Histograms, Records, Series, Theirs, Values
+from antiphon.core.telemetry.memo import Memo
 from antiphon.core.telemetry.spans import Starts
 
 SCOPE = "antiphon"
+
+
+class Measured(NamedTuple):
+    """What the calls of a provider with the same dimensions are measured by: their time, and their tokens by type."""
+
+    seconds: Series
+    tokens: Mapping[str, Series]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +40,8 @@ class Instruments:
     genai_seconds: Records
     first_chunk_seconds: Records
     tokens: Records
+    genai: Mapping[Values, Measured]
+    """By the dimensions of `genai_seconds`, for calls whose usage is whole."""
 
     @classmethod
     def of(
@@ -54,6 +65,17 @@ class Instruments:
             )
             return Theirs(theirs, dimensions)
 
+        genai_seconds = histogram(
+            names.GENAI_DURATION, "s", "Duration of provider calls.", names.GENAI_SECONDS, names.GENAI_DIMENSIONS
+        )
+        tokens = histogram(
+            names.GENAI_TOKENS, "{token}", "Tokens of one provider call.", names.TOKENS, names.TOKEN_DIMENSIONS
+        )
+
+        def measured(dimensions: Values) -> Measured:
+            kinds = {kind: tokens.of[*dimensions, None, kind] for kind in ("input", "output")}
+            return Measured(genai_seconds.of[dimensions], kinds)
+
         return cls(
             tracer=tracers.get_tracer(SCOPE) if spans is None else spans,
             meter=meter,
@@ -66,16 +88,13 @@ class Instruments:
             http_seconds=histogram(
                 names.HTTP_SERVER_DURATION, "s", "Duration of HTTP requests.", names.RPC_SECONDS, names.HTTP_DIMENSIONS
             ),
-            genai_seconds=histogram(
-                names.GENAI_DURATION, "s", "Duration of provider calls.", names.GENAI_SECONDS, names.GENAI_DIMENSIONS
-            ),
+            genai_seconds=genai_seconds,
             first_chunk_seconds=histogram(
                 *(names.GENAI_FIRST_CHUNK, "s", "Time until a provider's first chunk."),
                 *(names.FIRST_CHUNK_SECONDS, names.GENAI_DIMENSIONS),
             ),
-            tokens=histogram(
-                names.GENAI_TOKENS, "{token}", "Tokens of one provider call.", names.TOKENS, names.TOKEN_DIMENSIONS
-            ),
+            tokens=tokens,
+            genai=Memo(measured),
         )
 
 

@@ -26,7 +26,7 @@ from antiphon.core.http2.reply import AbortError
 from antiphon.core.telemetry import names
 from antiphon.core.telemetry.instruments import Instruments, installed
 from antiphon.core.telemetry.lines import tell
-from antiphon.core.telemetry.spans import FAILED, NO_TRACE, begin
+from antiphon.core.telemetry.spans import FAILED, NO_TRACE, begin, noted, notes_of
 
 SERVER_FAULTS: Final = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -173,7 +173,8 @@ class _Sent:
 
 def _end(span: Span, outcome: Outcome, *, failed: bool, caller: str = "") -> str | None:
     """Write the outcome into the span; the type of the error, for the metric."""
-    written: dict[str, AttributeValue] = {names.RPC_STATUS: outcome.status}
+    written = notes_of(span)
+    written[names.RPC_STATUS] = outcome.status
     if failed:
         written[names.ERROR_TYPE] = outcome.status
         span.set_status(FAILED)
@@ -183,7 +184,7 @@ def _end(span: Span, outcome: Outcome, *, failed: bool, caller: str = "") -> str
         written[names.REASON] = outcome.reason
     if outcome.cancelled:
         written[names.CANCELLED] = True
-    span.set_attributes(written)
+    noted(span, written)
     return outcome.status if failed else None
 
 

@@ -62,10 +62,28 @@ def span_in(context: Context) -> Span | None:
 def begin(
     starts: Starts, name: str, call: Call, kind: SpanKind, attributes: dict[str, AttributeValue]
 ) -> tuple[Span, Call]:
-    """Begin a span under that of `call`; the call to go on with has it for its trace, and all else that was there."""
+    """Begin a span under that of `call`; the call to go on with has it for its trace, and all else that was there.
+
+    `attributes` are the span's from now on.
+    """
     parent = call.trace
-    span = starts.start_span(name, NO_TRACE if parent is None else parent, kind, attributes, record_exception=False)
+    above = NO_TRACE if parent is None else parent
+    if type(starts) is Spans:
+        span = starts.begun(name, above, kind, attributes)
+    else:
+        span = starts.start_span(name, above, kind, attributes, record_exception=False)
     return span, call.within(Context({_KEY: span} if parent is None else {**parent, _KEY: span}))
+
+
+def notes_of(span: Span) -> dict[str, AttributeValue]:
+    """Where its writer may write down further attributes of a span until it ends; then `noted` is due."""
+    return span.written if type(span) is RecordedSpan else {}
+
+
+def noted(span: Span, notes: Mapping[str, AttributeValue]) -> None:
+    """The span is to have these attributes, which were written down where `notes_of` said."""
+    if type(span) is not RecordedSpan:  # else it has them
+        span.set_attributes(notes)
 
 
 class Starts(Protocol):
@@ -108,7 +126,7 @@ class RecordedSpan(ReadableSpan, Span):
         # Not that of ReadableSpan: the rest of what it writes is the same for all, and stands in the class.
         self._name = name
         self._kind = kind
-        self._attributes = self._written = attributes
+        self._attributes = self.written = attributes
         self._start_time = time_ns()
         self.above = above
         self.source = source
@@ -145,12 +163,12 @@ class RecordedSpan(ReadableSpan, Span):
     def set_attribute(self, key: str, value: AttributeValue) -> None:
         """Write one attribute."""
         if self._end_time is None:
-            self._written[key] = value
+            self.written[key] = value
 
     def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
         """Write attributes."""
         if self._end_time is None:
-            self._written.update(attributes)
+            self.written.update(attributes)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Say how it ended."""
@@ -181,8 +199,8 @@ class RecordedSpan(ReadableSpan, Span):
         if self._end_time is None:
             self._end_time = time_ns() if end_time is None else end_time
             source = self.source
-            if source.longest is not None or (source.most is not None and len(self._written) > source.most):
-                self._attributes = BoundedAttributes(source.most, self._written, max_value_len=source.longest)
+            if source.longest is not None or (source.most is not None and len(self.written) > source.most):
+                self._attributes = BoundedAttributes(source.most, self.written, max_value_len=source.longest)
             for take in source.takes:
                 take(self)
 
@@ -227,6 +245,10 @@ class Spans:
 
         `attributes` are copied. What goes wrong is never written down by itself, whatever `record_exception` says.
         """
+        return self.begun(name, context, kind, dict(attributes) if attributes else {})
+
+    def begun(self, name: str, context: Context | None, kind: SpanKind, written: dict[str, AttributeValue]) -> Span:
+        """The same with attributes that are the span's from now on."""
         above: Span | None = get_current_span() if context is None else span_in(context)
         if type(above) is RecordedSpan:
             trace, flags, state = above.trace, above.flags, above.state
@@ -235,7 +257,6 @@ class Spans:
         else:
             above, state, flags = None, None, self._fresh
             trace = self._bits(128) or self._ids.generate_trace_id()
-        written = dict(attributes) if attributes else {}
         if self._sampler is DEFAULT_ON:  # as its parent was, and all that have none
             recorded = flags & TraceFlags.SAMPLED
         else:

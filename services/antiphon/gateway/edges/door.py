@@ -84,7 +84,8 @@ class Door:
         finally:
             line.on_left = None
             sender.close()
-            watch.end(outcome, status=sender.status, caller=request.call.caller, request_id=sender.request_id)
+            number = sender.request_id
+            watch.end(outcome, status=sender.status, caller=request.call.caller, request_id=number, ours=sender.numbers)
 
     async def _answer(self, request: _Request, line: Line, sender: Sender) -> Outcome:
         fault: HttpFault | None = None

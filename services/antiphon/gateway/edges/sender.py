@@ -34,8 +34,10 @@ class Sender:
         self._line = line
         self._shape = shape
         self._stall_seconds = stall_seconds
+        self.numbers = not request_id or _OURS.fullmatch(request_id) is None
+        """Whether the number of the request is given here, and not the client's."""
         # Not a secret, so it need not cost a system call as uuid4 does.
-        self.request_id = request_id if request_id and _OURS.fullmatch(request_id) else f"req_{getrandbits(128):032x}"
+        self.request_id = f"req_{getrandbits(128):032x}" if self.numbers else request_id
 
     status = 0
     said: Mapping[str, str] = MappingProxyType({})

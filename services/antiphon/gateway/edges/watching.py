@@ -14,7 +14,7 @@ from antiphon.core.telemetry import names
 from antiphon.core.telemetry.instruments import installed
 from antiphon.core.telemetry.lines import tell
 from antiphon.core.telemetry.rpc import Outcome
-from antiphon.core.telemetry.spans import FAILED, NO_TRACE, begin
+from antiphon.core.telemetry.spans import FAILED, NO_TRACE, begin, noted, notes_of
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -42,14 +42,14 @@ class Watch:
         """The call whose trace is this span."""
         CURRENT.set(call)
 
-    def end(self, outcome: Outcome, *, status: int, caller: str, request_id: str) -> None:
-        """The request is over. `status` is the one sent, 0 where none was."""
+    def end(self, outcome: Outcome, *, status: int, caller: str, request_id: str, ours: bool) -> None:
+        """The request is over. `status` is the one sent, 0 where none was; `ours` is whether we gave it its number."""
         if self._ended:
             return
         self._ended = True
         seconds = perf_counter() - self._began
         if self._span is not None and self._instruments is not None:
-            written: dict[str, AttributeValue] = {}
+            written = notes_of(self._span)
             error_type = None
             if status:
                 written[names.HTTP_STATUS] = status
@@ -62,7 +62,7 @@ class Watch:
                 written[names.REASON] = outcome.reason
             if outcome.cancelled:
                 written[names.CANCELLED] = True
-            self._span.set_attributes(written)
+            noted(self._span, written)
             series = self._instruments.http_seconds.of[self._method, self._route, "http", status or None, error_type]
             series.record(seconds, self.call.trace)
             self._span.end()
@@ -76,4 +76,6 @@ class Watch:
         }
         if outcome.reason:
             line["reason"] = outcome.reason
-        tell("http", line, self.call.trace, free={"request_id": request_id})
+        if ours:  # nobody's text: there is nothing to look for in it
+            line["request_id"] = request_id
+        tell("http", line, self.call.trace, free=None if ours else {"request_id": request_id})
