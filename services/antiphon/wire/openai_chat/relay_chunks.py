@@ -29,7 +29,8 @@ _AFTER: Final = PADDING | {"choices", "usage"}
 """What may stand in a chunk beside its frame."""
 _CHOICE: Final = frozenset({"index", "delta", "finish_reason"})
 _DELTA: Final = frozenset({"role", "content"})
-_PADS: Final = tuple(b',"%b":"' % name.encode() for name in sorted(PADDING))
+_PADDING: Final = tuple(sorted(PADDING))
+_PADS: Final = tuple(b',"%b":"' % name.encode() for name in _PADDING)
 
 _PLAIN: Final = rb'[^"\\\x00-\x1f]*+'
 _HEX: Final = rb"[0-9a-fA-F]"
@@ -150,13 +151,12 @@ def frame_of(chunk: JsonObject, event: bytes) -> bytes:
     return event[: end + len(_CHOICES)] if end >= 0 and event.endswith(LAST) else b""
 
 
-def head_of(chunk: JsonObject) -> JsonObject | None:
-    """All of a chunk but its choices, usage and padding; None where it is not plain."""
-    frame = chunk.copy()
-    for name in _AFTER.intersection(chunk):
-        if type(frame.pop(name)) is not str and name in PADDING:
-            return None
-    return frame if is_plain_frame({**frame, "choices": chunk.get("choices")}, "chat.completion.chunk") else None
+def is_framed(chunk: JsonObject) -> bool:
+    """Whether a chunk is plain in all but its choices and usage. Its padding is taken out."""
+    for name in _PADDING:
+        if name in chunk and type(chunk.pop(name)) is not str:
+            return False
+    return is_plain_frame(chunk, "chat.completion.chunk")
 
 
 def said_by(chunk: JsonObject) -> Said | None:

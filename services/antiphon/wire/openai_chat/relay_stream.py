@@ -25,7 +25,7 @@ from antiphon.wire.openai_chat.relay_chunks import (
     Run,
     Said,
     frame_of,
-    head_of,
+    is_framed,
     learned,
     parsed,
     said_by,
@@ -56,7 +56,6 @@ class RelayReader:
         self._rest = b""
         self._parsed: list[bytes] = []
         self._run: Run | None = None
-        self._head: JsonObject | None = None
         self._name: tuple[Any, Any, Any] | None = None
         self._frame = b""
         self._choices = 0
@@ -131,7 +130,7 @@ class RelayReader:
     def _walk(self, data: bytes) -> bytes:
         """Whole events."""
         written: list[bytes] = []
-        start, size = 0, len(data)
+        start, size, held = 0, len(data), bool(self._held)
         while start < size:
             run = self._run
             if run is not None and data.startswith(run.before, start) and (end := run.end(data, start)) > start:
@@ -153,6 +152,8 @@ class RelayReader:
                 if self.ended:
                     break
             start = end
+        if not held and sum(map(len, written)) == size:  # nothing was left out, kept back or made shorter
+            return data
         return written[0] if len(written) == 1 else b"".join(written)
 
     def _take(self, event: bytes) -> bytes | None:
@@ -175,10 +176,9 @@ class RelayReader:
 
     def _is_plain(self, chunk: JsonObject, event: bytes) -> bool:
         """Whether all but the choices is as in every chunk before."""
-        head = head_of(chunk)
-        if head is None:
+        if not is_framed(chunk):
             return False
-        name = (head["id"], head["created"], head["model"])
+        name = (chunk["id"], chunk["created"], chunk["model"])
         if self._name is None:
             self._name = name
         elif name != self._name:
