@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from antiphon.adapter.limits import Limits
 from antiphon.adapter.seam import Replays
@@ -343,3 +345,56 @@ def _remembered(seen: Any) -> tuple[Any, ...]:
         *(seen.number, seen.session, seen.provider, seen.request, seen.cut, seen.status),
         *(seen.place, seen.synthetic, answered, seen.end, seen.error),
     )
+
+
+THREE = authored_json(url=URL, request=ASKED, response={"text": "three"})
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["ask", "ask", "ask", "fail", "forget", "write", "fault"]), st.sampled_from(["", "s"])),
+    min_size=4,
+    max_size=14,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STEPS, st.sampled_from([None, True]))
+async def test_what_is_heard_again_and_again_is_what_the_general_way_would_say(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]], repeat: bool | None
+) -> None:
+    folder = tmp_path_factory.mktemp("both")  # messages name it
+    write_cassette(folder, "example/chat", [ONE, TWO])
+    ways, faults = [], [Faults() for _ in range(2)]
+    for each in faults:
+        way = CassetteTransport(folder, default=RecordingCall(pace=0.0), sources=[each], shapers=[each], repeat=repeat)
+        way.store.load()
+        ways.append(way)
+    for step, session in steps:
+        said = {"session": session} if session else {}
+        if step == "forget":
+            for way in ways:
+                way.store.forget(session)
+        elif step == "write":
+            ways[0].store.write("example/chat", THREE, replace=False)
+            assert ways[1].store.reread("example/chat")
+        elif step == "fault":
+            for each in faults:
+                each.set(session, None if each.get(session) else "429")
+        else:
+            asked = {**said, "fault": "500"} if step == "fail" else said
+            await both((ways[0], ways[1]), [(ONE, asked)])
+    for session in ("", "s"):
+        assert ways[0].store.report(session) == ways[1].store.report(session)
+
+
+async def test_an_answer_that_is_heard_again_and_again_is_found_without_a_look_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cassette(tmp_path, "example/chat", [ONE])
+    transport = CassetteTransport(tmp_path, default=RecordingCall(pace=0.0))
+    transport.store.load()
+    for _ in range(3):
+        assert transport.replayed("POST", URL, {}, ONE.request.body, {"mode": "replay"}) is not None
+    monkeypatch.setattr(transport.store, "claim", None)
+    reply = transport.replayed("POST", URL, {}, ONE.request.body, {"mode": "replay"})
+    assert reply is not None
+    assert reply.ready() == ONE.answer.body
+    assert transport.store.report("").used == {"example/chat.yaml #0": 4}

@@ -11,13 +11,13 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Final, Protocol, cast, runtime_checkable
 
 from antiphon.harness.interaction import Answer, Interaction, RecordedRequest
 from antiphon.harness.modes import Outcome, RecordingCall
 from antiphon.harness.playback import of_recording
 from antiphon.harness.replay import YIELD_BYTES, YIELD_EVERY
-from antiphon.harness.store import CassetteStore, Recording
+from antiphon.harness.store import CassetteStore, Recording, Repeated
 
 
 @runtime_checkable
@@ -97,23 +97,48 @@ class DirectReply:
         """Leave the answer where it stands."""
 
 
+Exact = tuple[str, str, str, bytes]
+"""Session, method, URL and body."""
+MOST_STANDING: Final = 256
+MOST_BYTES: Final = 64 * 1024
+"""Of a body that is kept for a standing answer."""
+
+
 class DirectAnswers:
-    """Answers the plain calls of a transport with these sources and shapers."""
+    """Answers the plain calls of a transport with these sources and shapers.
+
+    What a session hears again and again is found by the request's bytes alone: a standing answer, which holds until
+    the session or the folder changes.
+    """
 
     def __init__(self, store: CassetteStore, asked: Iterable[object]) -> None:
+        self._standing: dict[Exact, tuple[Repeated, Plain]] = {}
         self._store = store
         others = tuple({id(each): each for each in asked}.values())
         self._others = tuple(each for each in others if isinstance(each, StepsAside))
         self._never = len(self._others) < len(others)
 
-    def answer(self, asked: RecordedRequest, call: RecordingCall, *, repeat: bool) -> DirectReply | None:
+    def answer(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, call: RecordingCall, *, repeat: bool
+    ) -> DirectReply | None:
         """Return the next recording of a session; None where only the general way can tell. Never waits."""
         store = self._store
+        session = call.session or ""
         if self._never or not store.loaded:
             return None
         for other in self._others:
             if not other.idle(call):
                 return None
+        exact = (session, method, url, body)
+        standing = self._standing.get(exact) if repeat and call.cassette is None else None
+        if standing is not None:
+            repeated, plain = standing
+            if not (plain.delays and call.pace != 0) and store.hear_again(repeated):
+                for other in self._others:
+                    other.passed(call)
+                return DirectReply(plain)
+            del self._standing[exact]
+        asked = RecordedRequest.said(method, url, headers, body)
         found: list[Plain] = []
 
         def plainly(recording: Recording) -> bool:
@@ -124,12 +149,21 @@ class DirectAnswers:
             found.append(plain)
             return True
 
-        claim = store.claim(asked, session=call.session or "", cassette_name=call.cassette, repeat=repeat, only=plainly)
+        claim = store.claim(asked, session=session, cassette_name=call.cassette, repeat=repeat, only=plainly)
         if claim is None or claim.used_up:
             return None
         for other in self._others:
             other.passed(call)
+        if repeat and call.cassette is None and not claim.moved:
+            self._stands(exact, store.repeated(asked, claim), found[0])
         return DirectReply(found[0])
+
+    def _stands(self, exact: Exact, repeated: Repeated | None, plain: Plain) -> None:
+        if repeated is None or len(exact[3]) > MOST_BYTES or len(plain.body) > MOST_BYTES:
+            return
+        if len(self._standing) >= MOST_STANDING:
+            self._standing.clear()
+        self._standing[exact] = (repeated, plain)
 
 
 def _plain(recording: Recording, interaction: Interaction) -> Plain | None:

@@ -58,6 +58,18 @@ class Claim:
     used_up: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A recording that a session hears again at each equal request, and what has to stay as it is for that."""
+
+    recording: Recording
+    epoch: int
+    session: str
+    state: Session
+    place: Place
+    cursor: int
+
+
 class CassetteStore:
     """The recordings under one folder, read at first use.
 
@@ -90,6 +102,8 @@ class CassetteStore:
         self._bodies = BodyCache(cache_bytes)
         self._recent = RecentRequests()
         self._sessions = Sessions()
+        self._epoch = 0
+        """Counts the changes of the catalog."""
         self._loaded = False
         self._looked = float("-inf")
         self._disk = threading.RLock()
@@ -209,6 +223,32 @@ class CassetteStore:
                 self._sessions.moved(session, place, by=1)
             self._asked(session, cassette_name).hear(recording.cassette, recording.position)
             return Claim(recording=recording, session=session, place=place, moved=bool(upcoming))
+
+    def repeated(self, request: RecordedRequest, claim: Claim) -> Repeated | None:
+        """Return what `hear_again` takes, where the claim's session hears the same recording at its next equal request
+        whatever comes meanwhile; None where that cannot be told."""
+        with self._memory:
+            buckets = self._recent.get(request)
+            state = self._sessions.find(claim.session)
+            if claim.moved or claim.used_up or buckets is None or len(buckets) != 1:
+                return None
+            cursor = state.cursors.get(claim.place, 0)
+            return Repeated(claim.recording, self._epoch, claim.session, state, claim.place, cursor)
+
+    def hear_again(self, repeated: Repeated) -> bool:
+        """Have a session hear a recording again, as `claim` would; False, and nothing has happened, where `claim` has
+        to be asked."""
+        with self._memory:
+            state = repeated.state
+            if (
+                repeated.epoch != self._epoch
+                or self._sessions.find(repeated.session) is not state
+                or state.cursors.get(repeated.place, 0) != repeated.cursor
+            ):
+                return False
+            recording = repeated.recording
+            self._sessions.of(repeated.session).hear(recording.cassette, recording.position)
+            return True
 
     def put_back(self, claim: Claim) -> None:
         """Undo a claim whose recording was not played: the session hears it at its next equal request."""
@@ -364,6 +404,7 @@ class CassetteStore:
         with self._memory:
             shelves = {name: loaded.shelf if loaded is not None else None for name, loaded in changes.items()}
             self._recent.clear()
+            self._epoch += 1
             for recording in self._catalog.install(shelves):
                 self._bodies.drop(recording)
             for loaded in changes.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -30,31 +31,28 @@ for programs, such as the nearest recording of a miss, are in their `details`.""
 
 
 class Clock:
-    """The limits of one upstream call, and the meaning of going over one.
+    """The limits of one upstream call, and the meaning of going over one. It runs from the first wait on: a call that
+    has its answer at hand needs none.
 
     One alarm serves all waits of a call, and then those of others: a wait only notes how long it may take.
     """
 
     __slots__ = (
-        *("_alarm", "_alarms", "_call", "_deadline", "_fired", "_last", "_loop", "_synthetic", "_task", "_total"),
-        *("_waiting", "provider"),
+        *("_alarm", "_alarms", "_call", "_deadline", "_fired", "_last", "_limits", "_loop", "_over", "_synthetic"),
+        *("_task", "_total", "_waiting", "provider"),
     )
 
     def __init__(self, provider: str, limits: Limits, call: Call, alarms: Alarms) -> None:
         self.provider = provider
-        self._loop = loop = asyncio.get_running_loop()
-        now = loop.time()
-        self._last = self._total = now + limits.total
-        self._deadline: float | None = None
-        if call.deadline is not None and (timeout := call.timeout()) is not None:
-            self._deadline = now + timeout
-            self._last = min(self._total, self._deadline)
-        self._alarms = alarms
-        self._alarm: Alarm | None = alarms.take(loop)
-        self._task: asyncio.Task[Any] | None = None
-        self._fired = False
-        self._synthetic = ""
+        self._limits = limits
         self._call = call
+        self._alarms = alarms
+        self._alarm: Alarm | None = None
+        self._over = self._fired = False
+        self._deadline: float | None = None
+        self._total = math.inf
+        self._task: asyncio.Task[Any] | None = None
+        self._synthetic = ""
 
     async def wait(self, answer: Awaitable[T], patience: float) -> T:
         """The awaited value. Raises ServiceError by what came first: patience, total limit or caller's deadline."""
@@ -97,14 +95,29 @@ class Clock:
 
     def stop(self) -> None:
         """The call is over."""
+        self._over = True
         alarm, self._alarm = self._alarm, None
         if alarm is not None:
             self._alarms.give(alarm)
 
     def _set(self, patience: float, ring: Callable[[], object]) -> None:
+        alarm = self._alarm
+        if alarm is None:
+            if self._over:
+                return
+            alarm = self._begin()
         until = self._loop.time() + patience
-        if self._alarm is not None:
-            self._alarm.set(until if until < self._last else self._last, ring)
+        alarm.set(until if until < self._last else self._last, ring)
+
+    def _begin(self) -> Alarm:
+        self._loop = loop = asyncio.get_running_loop()
+        now = loop.time()
+        self._last = self._total = now + self._limits.total
+        if self._call.deadline is not None and (timeout := self._call.timeout()) is not None:
+            self._deadline = now + timeout
+            self._last = min(self._total, self._deadline)
+        self._alarm = alarm = self._alarms.take(loop)
+        return alarm
 
     def _rest(self) -> None:
         if self._alarm is not None:
