@@ -66,8 +66,7 @@ LINEAR: Final = 1.15
 
 def _goals(name: str, row: str, cases: Sequence[str], ours: str, **least: float) -> list[Goal]:
     """Goals beside LiteLLM, Portkey and the ceiling, by throughput and by CPU time."""
-    bare = "bare-apart" if ours.startswith("antiphon-apart") else f"bare ({ours.partition('(')[2]}"
-    theirs = {"litellm": "litellm", "portkey": "portkey", "bare": bare}
+    theirs = {"litellm": "litellm", "portkey": "portkey", "bare": CEILINGS[ours]}
     return [
         Goal(name=name, row=row, cases=cases, ours=ours, theirs=theirs[peer], least=value)
         for peer, value in least.items()
@@ -84,6 +83,9 @@ def _single(name: str, row: str, case: str, ours: str, metric: str, **least: flo
 GRPC: Final = "antiphon (grpc)"
 HTTP: Final = "antiphon (http)"
 APART: Final = "antiphon-apart (grpc)"
+
+CEILINGS: Final = {GRPC: "bare (grpc)", HTTP: "raw-asgi", APART: "bare-apart"}
+"""What each door could be at best, were it made of the usual libraries."""
 
 GOALS: Final[tuple[Goal, ...]] = (
     *_goals("unary chat, one process, gRPC door", "unary", MANY, GRPC, litellm=20, portkey=2.5, bare=0.6),

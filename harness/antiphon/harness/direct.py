@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Protocol, cast, runtime_checkable
 
+from antiphon.harness.claims import Repeated
 from antiphon.harness.interaction import Answer, Interaction, RecordedRequest
 from antiphon.harness.modes import Outcome, RecordingCall
 from antiphon.harness.playback import of_recording
 from antiphon.harness.replay import YIELD_BYTES, YIELD_EVERY
-from antiphon.harness.store import CassetteStore, Recording, Repeated
+from antiphon.harness.store import CassetteStore, Recording
 
 
 @runtime_checkable

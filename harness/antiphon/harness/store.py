@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 from antiphon.harness import cassette, files, nearest
 from antiphon.harness.catalog import Catalog, collecting
+from antiphon.harness.claims import Claim, Repeated, next_of
 from antiphon.harness.errors import CassetteUnreadable
 from antiphon.harness.folder import stamp_of
 from antiphon.harness.index import ABOVE_BYTES
@@ -24,7 +25,7 @@ from antiphon.harness.matching import Matcher
 from antiphon.harness.meaning import JSON, Meaning, meaning_of
 from antiphon.harness.modes import Outcome
 from antiphon.harness.recent import RecentRequests
-from antiphon.harness.sessions import Missed, Place, Session, SessionReport, Sessions, report_of
+from antiphon.harness.sessions import Missed, Session, SessionReport, Sessions, report_of
 from antiphon.harness.shelf import CACHE_BYTES, BodyCache, Bucket, Recording
 from antiphon.harness.shelving import Loaded, Shelving, scenario_of
 
@@ -42,32 +43,6 @@ class Nearest:
 
     recording: Recording
     differences: list[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """The recording that a session hears next, and what to undo where it is not played after all.
-
-    `used_up`: there is none left, and `recording` was the last one.
-    """
-
-    recording: Recording
-    session: str
-    place: Place
-    moved: bool
-    used_up: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """A recording that a session hears again at each equal request, and what has to stay as it is for that."""
-
-    recording: Recording
-    epoch: int
-    session: str
-    state: Session
-    place: Place
-    cursor: int
 
 
 class CassetteStore:
@@ -197,32 +172,18 @@ class CassetteStore:
         with self._memory:
             names = self._catalog.named(cassette_name)
             state = self._sessions.find(session)
-            upcoming: list[tuple[Recording, Place]] = []
-            heard: list[tuple[Recording, Place]] = []
-            for bucket in self._equal(request, said):
-                last = bucket.last(names, whole=whole)
-                if last is None:
-                    continue
-                place = (cassette_name or "", last.key, whole)
-                recording = bucket.pick(state.cursors.get(place, 0), names, whole=whole)
-                if recording is not None:
-                    upcoming.append((recording, place))
-                else:
-                    heard.append((last, place))
-            if upcoming:
-                recording, place = min(upcoming, key=_order) if len(upcoming) > 1 else upcoming[0]
-            elif heard:
-                recording, place = max(heard, key=_order) if len(heard) > 1 else heard[0]
-                if not repeat:
-                    return Claim(recording=recording, session=session, place=place, moved=False, used_up=True)
-            else:
+            found = next_of(self._equal(request, said), state, cassette_name, names, whole=whole)
+            if found is None:
                 return None
+            recording, place, fresh = found
+            if not fresh and not repeat:
+                return Claim(recording=recording, session=session, place=place, moved=False, used_up=True)
             if only is not None and not only(recording):
                 return None
-            if upcoming:
+            if fresh:
                 self._sessions.moved(session, place, by=1)
             self._asked(session, cassette_name).hear(recording.cassette, recording.position)
-            return Claim(recording=recording, session=session, place=place, moved=bool(upcoming))
+            return Claim(recording=recording, session=session, place=place, moved=fresh)
 
     def repeated(self, request: RecordedRequest, claim: Claim) -> Repeated | None:
         """Return what `hear_again` takes, where the claim's session hears the same recording at its next equal request
@@ -232,8 +193,14 @@ class CassetteStore:
             state = self._sessions.find(claim.session)
             if claim.moved or claim.used_up or buckets is None or len(buckets) != 1:
                 return None
-            cursor = state.cursors.get(claim.place, 0)
-            return Repeated(claim.recording, self._epoch, claim.session, state, claim.place, cursor)
+            return Repeated(
+                recording=claim.recording,
+                epoch=self._epoch,
+                session=claim.session,
+                state=state,
+                place=claim.place,
+                cursor=state.cursors.get(claim.place, 0),
+            )
 
     def hear_again(self, repeated: Repeated) -> bool:
         """Have a session hear a recording again, as `claim` would; False, and nothing has happened, where `claim` has
@@ -411,7 +378,3 @@ class CassetteStore:
                 if loaded is not None:
                     for recording, interaction in zip(loaded.shelf.recordings, loaded.interactions, strict=False):
                         self._bodies.put(recording, interaction)
-
-
-def _order(found: tuple[Recording, Place]) -> tuple[str, int]:
-    return found[0].cassette, found[0].position
