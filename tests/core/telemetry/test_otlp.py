@@ -19,7 +19,8 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 from antiphon.core.telemetry import names, otlp
 from antiphon.core.telemetry.memo import MOST
 from antiphon.core.telemetry.otlp import OWN, Encoder, encode
-from antiphon.core.telemetry.spans import FAILED, UNSET, RecordedSpan, Spans
+from antiphon.core.telemetry.recorded import UNSET, RecordedSpan
+from antiphon.core.telemetry.spans import FAILED, Spans
 from tests.core.telemetry.parts import Counted
 
 RESOURCE = Resource({"service.name": "test", "number": 7}, schema_url="https://example.org/schema")

@@ -23,8 +23,9 @@ from antiphon.core.call import Call
 from antiphon.core.telemetry import names
 from antiphon.core.telemetry.genai import operation
 from antiphon.core.telemetry.instruments import installed
+from antiphon.core.telemetry.recorded import RecordedSpan
 from antiphon.core.telemetry.setup import configure
-from antiphon.core.telemetry.spans import FAILED, RecordedSpan, Spans, Starts
+from antiphon.core.telemetry.spans import FAILED, Spans, Starts, noted, notes_of
 from tests.core.telemetry.parts import Counted, Measured, attributes
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -101,6 +102,24 @@ def test_a_callers_choice_not_to_record_is_kept_and_handed_on(flags: str) -> Non
         version, trace, _, onward = carrier["traceparent"].split("-")
         said.append((version, trace, onward, carrier["tracestate"]))
     assert said[0] == said[1] == ("00", TRACE, flags, "a=b")
+
+
+def test_what_is_under_a_span_that_nobody_records_is_not_recorded_either() -> None:
+    for starts, counted in both():
+        above = starts.start_span("above", carried("00", "a=b"), SpanKind.SERVER, {}, record_exception=False)
+        context = set_span_in_context(above, Context())
+        span = starts.start_span("work", context, SpanKind.CLIENT, {"asked": 1}, record_exception=False)
+        notes = notes_of(span)
+        notes["more"] = 1
+        noted(span, notes)
+        span.set_status(FAILED)
+        span.end()
+        above.end()
+        assert counted.ended == []
+        one, other = span.get_span_context(), above.get_span_context()
+        assert (one.trace_id, one.trace_flags, one.trace_state) == (other.trace_id, TraceFlags(0), other.trace_state)
+        assert one.span_id != other.span_id
+        assert dict(one.trace_state) == {"a": "b"}
 
 
 class Marking(Sampler):

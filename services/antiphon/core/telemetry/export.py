@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import TraceFlags
 
 from antiphon.core.telemetry.otlp import Encoder
-from antiphon.core.telemetry.spans import RecordedSpan
+from antiphon.core.telemetry.recorded import RecordedSpan
 
 EXPORT: Final = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Final, TextIO
 import orjson
 from opentelemetry.context import Context
 
+from antiphon.core.telemetry.recorded import PassedSpan, RecordedSpan
 from antiphon.core.telemetry.redaction import redact
-from antiphon.core.telemetry.spans import RecordedSpan, span_in
+from antiphon.core.telemetry.spans import span_in
 
 ACCESS: Final = logging.getLogger("antiphon.access")
 """The logger of these lines; its level is theirs."""
@@ -57,7 +58,7 @@ def tell(
         return
     ids = None
     if trace is not None and (span := span_in(trace)) is not None:
-        if type(span) is RecordedSpan:
+        if type(span) is RecordedSpan or type(span) is PassedSpan:
             ids = (span.trace, span.number)
         elif (context := span.get_span_context()).is_valid:
             ids = (context.trace_id, context.span_id)

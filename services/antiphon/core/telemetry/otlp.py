@@ -22,7 +22,7 @@ from opentelemetry.trace.span import TraceState
 
 from antiphon.core.telemetry import names
 from antiphon.core.telemetry.memo import Memo
-from antiphon.core.telemetry.spans import RecordedSpan, Spans
+from antiphon.core.telemetry.recorded import RecordedSpan, Source
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Encoder:
     """Encodes batches of spans for OTLP."""
 
     def __init__(self) -> None:
-        self._frames: dict[Spans, tuple[bytes, bytes] | None] = {}
+        self._frames: dict[Source, tuple[bytes, bytes] | None] = {}
 
     def __call__(self, spans: Sequence[ReadableSpan]) -> bytes:
         """An ExportTraceServiceRequest with these spans."""
@@ -98,7 +98,7 @@ def _request(frame: tuple[bytes, bytes], spans: Sequence[bytes]) -> bytes:
     return _field(1, resource + _field(2, scope + b"".join(spans)))
 
 
-def encode(span: ReadableSpan, source: Spans) -> bytes:
+def encode(span: ReadableSpan, source: Source) -> bytes:
     """One span, as a field of its scope. Raises what FAILS names where it can't."""
     if type(span) is not RecordedSpan or span.source is not source or span._events or span._links:
         raise UnencodableError

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from random import getrandbits
-from time import time_ns
 from typing import Final, Protocol
 
-from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON, Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     INVALID_SPAN,
-    NonRecordingSpan,
     Span,
-    SpanContext,
     SpanKind,
     Status,
     StatusCode,
@@ -36,15 +32,10 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import Attributes, AttributeValue
 
 from antiphon.core.call import Call
+from antiphon.core.telemetry.recorded import OURS, PassedSpan, RecordedSpan
 
 FAILED: Final = Status(StatusCode.ERROR)
 """The status of what failed. Without words: providers quote prompts in theirs."""
-
-FLAGS: Final = tuple(TraceFlags(bits) for bits in range(4))
-"""Trace flags by their bits: sampled and random."""
-
-UNSET: Final = Status(StatusCode.UNSET)
-"""The status of what did not fail."""
 
 NO_TRACE: Final = Context()
 """The context of what has no parent."""
@@ -54,8 +45,8 @@ NO_TRACE: Final = Context()
 def span_in(context: Context) -> Span | None:
     """The span of a context. OpenTelemetry's own way looks at the type, through an ABC, each time."""
     found = context.get(_KEY)
-    if type(found) is RecordedSpan or found is None:
-        return found
+    if type(found) in OURS or found is None:
+        return found  # type: ignore[return-value]  # as the type says
     return get_current_span(context)
 
 
@@ -101,116 +92,6 @@ class Starts(Protocol):
         """Begin a span under the one in `context`; where there is none, it begins a trace."""
 
 
-class RecordedSpan(ReadableSpan, Span):
-    """A span for one writer, who gives texts, numbers, booleans and tuples of them. Read it only when it has ended.
-
-    `trace` and `number` are its ids, `above` the span it is part of, and `source` what began it.
-    """
-
-    _end_time: int | None = None
-    _status = UNSET
-    _events: tuple[Event, ...] = ()
-
-    def __init__(
-        self,
-        name: str,
-        kind: SpanKind,
-        attributes: dict[str, AttributeValue],
-        above: Span | None,
-        source: Spans,
-        trace: int,
-        number: int,
-        flags: int,
-        state: TraceState | None,
-    ) -> None:
-        # Not that of ReadableSpan: the rest of what it writes is the same for all, and stands in the class.
-        self._name = name
-        self._kind = kind
-        self._attributes = self.written = attributes
-        self._start_time = time_ns()
-        self.above = above
-        self.source = source
-        self.trace = trace
-        self.number = number
-        self.flags = flags
-        self.state = state
-
-    # What is read only where others than ours do; the SDK writes it in every span.
-    @property
-    def _context(self) -> SpanContext:  # type: ignore[override]
-        return SpanContext(self.trace, self.number, False, FLAGS[self.flags], self.state)
-
-    @property
-    def _parent(self) -> SpanContext | None:  # type: ignore[override]
-        return None if self.above is None else self.above.get_span_context()
-
-    @property
-    def _resource(self) -> Resource:  # type: ignore[override]
-        return self.source.resource
-
-    @property
-    def _instrumentation_scope(self) -> InstrumentationScope:  # type: ignore[override]
-        return self.source.scope
-
-    def get_span_context(self) -> SpanContext:
-        """Its ids."""
-        return self._context
-
-    def is_recording(self) -> bool:
-        """Until it ends."""
-        return self._end_time is None
-
-    def set_attribute(self, key: str, value: AttributeValue) -> None:
-        """Write one attribute."""
-        if self._end_time is None:
-            self.written[key] = value
-
-    def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
-        """Write attributes."""
-        if self._end_time is None:
-            self.written.update(attributes)
-
-    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Say how it ended."""
-        if self._end_time is None:
-            self._status = status if isinstance(status, Status) else Status(status, description)
-
-    def update_name(self, name: str) -> None:
-        """Call it something else."""
-        if self._end_time is None:
-            self._name = name
-
-    def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
-        """Write down that something happened."""
-        if self._end_time is None:
-            self._events = (*self._events, Event(name, attributes, timestamp))
-
-    def record_exception(
-        self,
-        exception: BaseException,
-        attributes: Attributes = None,
-        timestamp: int | None = None,
-        escaped: bool = False,
-    ) -> None:
-        """Does nothing: texts and tracebacks of errors hold prompts."""
-
-    def end(self, end_time: int | None = None) -> None:
-        """End it and hand it on; only the first time counts."""
-        if self._end_time is None:
-            self._end_time = time_ns() if end_time is None else end_time
-            source = self.source
-            if source.longest is not None or (source.most is not None and len(self.written) > source.most):
-                self._attributes = BoundedAttributes(source.most, self.written, max_value_len=source.longest)
-            for take in source.takes:
-                take(self)
-
-
-# What a later SDK's spans hold beside these.
-for _name, _value in vars(ReadableSpan("")).items():
-    if not hasattr(RecordedSpan, _name):
-        setattr(RecordedSpan, _name, _value)
-
-
 class Spans:
     """Begins spans for the processors of a provider.
 
@@ -250,7 +131,7 @@ class Spans:
     def begun(self, name: str, context: Context | None, kind: SpanKind, written: dict[str, AttributeValue]) -> Span:
         """The same with attributes that are the span's from now on."""
         above: Span | None = get_current_span() if context is None else span_in(context)
-        if type(above) is RecordedSpan:
+        if type(above) is RecordedSpan or type(above) is PassedSpan:
             trace, flags, state = above.trace, above.flags, above.state
         elif above is not None and (parent := above.get_span_context()).is_valid:
             trace, flags, state = parent.trace_id, int(parent.trace_flags) & 3, parent.trace_state
@@ -263,7 +144,7 @@ class Spans:
             recorded, flags, state = self._sampled(context, trace, name, kind, written, flags)
         number = self._bits(64) or self._ids.generate_span_id()
         if not recorded:
-            return NonRecordingSpan(SpanContext(trace, number, False, FLAGS[flags], state))
+            return PassedSpan(trace, number, flags, state)
         span = RecordedSpan(name, kind, written, above, self, trace, number, flags, state)
         for processor in self._beginners:
             processor.on_start(span, context)  # type: ignore[arg-type]  # the SDK's annotation is its own class
