@@ -29,7 +29,7 @@ LATER = (
     "antiphon.wire.openai_responses.codec",
 )  # fmt: skip
 """What no first answer needs, unless it is of the provider or protocol that it is for."""
-MOST_MODULES = 700
+MOST_MODULES = 705
 """Of all that a server has imported once it takes calls."""
 
 
