@@ -22,6 +22,8 @@ class Claim:
     place: Place
     moved: bool
     used_up: bool = False
+    repeated: Repeated | None = None
+    """What the session hears at its next equal request too; None where that cannot be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,11 +134,13 @@ class DirectAnswers:
         standing = self._standing.get(exact) if repeat and call.cassette is None else None
         if standing is not None:
             repeated, plain = standing
-            if not (plain.delays and call.pace != 0) and store.hear_again(repeated):
+            if plain.delays and call.pace != 0:
+                return None
+            if store.hear_again(repeated):
                 for other in self._others:
                     other.passed(call)
                 return DirectReply(plain)
-            del self._standing[exact]
+            self._standing.pop(exact, None)
         asked = RecordedRequest.said(method, url, headers, body)
         found: list[Plain] = []
 
@@ -155,12 +157,12 @@ class DirectAnswers:
             return None
         for other in self._others:
             other.passed(call)
-        if repeat and call.cassette is None and not claim.moved:
-            self._stands(exact, store.repeated(asked, claim), found[0])
+        if claim.repeated is not None and call.cassette is None:
+            self._stands(exact, claim.repeated, found[0])
         return DirectReply(found[0])
 
-    def _stands(self, exact: Exact, repeated: Repeated | None, plain: Plain) -> None:
-        if repeated is None or len(exact[3]) > MOST_BYTES or len(plain.body) > MOST_BYTES:
+    def _stands(self, exact: Exact, repeated: Repeated, plain: Plain) -> None:
+        if len(exact[3]) > MOST_BYTES or len(plain.body) > MOST_BYTES:
             return
         if len(self._standing) >= MOST_STANDING:
             self._standing.clear()

@@ -25,7 +25,7 @@ from antiphon.harness.matching import Matcher
 from antiphon.harness.meaning import JSON, Meaning, meaning_of
 from antiphon.harness.modes import Outcome
 from antiphon.harness.recent import RecentRequests
-from antiphon.harness.sessions import Missed, Session, SessionReport, Sessions, report_of
+from antiphon.harness.sessions import Missed, Place, Session, SessionReport, Sessions, report_of
 from antiphon.harness.shelf import CACHE_BYTES, BodyCache, Bucket, Recording
 from antiphon.harness.shelving import Loaded, Shelving, scenario_of
 
@@ -183,24 +183,8 @@ class CassetteStore:
             if fresh:
                 self._sessions.moved(session, place, by=1)
             self._asked(session, cassette_name).hear(recording.cassette, recording.position)
-            return Claim(recording=recording, session=session, place=place, moved=fresh)
-
-    def repeated(self, request: RecordedRequest, claim: Claim) -> Repeated | None:
-        """Return what `hear_again` takes, where the claim's session hears the same recording at its next equal request
-        whatever comes meanwhile; None where that cannot be told."""
-        with self._memory:
-            buckets = self._recent.get(request)
-            state = self._sessions.find(claim.session)
-            if claim.moved or claim.used_up or buckets is None or len(buckets) != 1:
-                return None
-            return Repeated(
-                recording=claim.recording,
-                epoch=self._epoch,
-                session=claim.session,
-                state=state,
-                place=claim.place,
-                cursor=state.cursors.get(claim.place, 0),
-            )
+            repeated = None if fresh else self._repeated(request, recording, session, place)
+            return Claim(recording=recording, session=session, place=place, moved=fresh, repeated=repeated)
 
     def hear_again(self, repeated: Repeated) -> bool:
         """Have a session hear a recording again, as `claim` would; False, and nothing has happened, where `claim` has
@@ -352,6 +336,22 @@ class CassetteStore:
         if found and said.kind == JSON:  # what other bodies mean depends on a header
             self._recent.put(request, found)
         return found
+
+    def _repeated(self, request: RecordedRequest, recording: Recording, session: str, place: Place) -> Repeated | None:
+        """Return what is heard again and again, where the request's bytes alone lead to it. Called with `_memory` held,
+        so that nothing changes between the claim and this."""
+        buckets = self._recent.get(request)
+        if buckets is None or len(buckets) != 1:
+            return None
+        state = self._sessions.of(session)
+        return Repeated(
+            recording=recording,
+            epoch=self._epoch,
+            session=session,
+            state=state,
+            place=place,
+            cursor=state.cursors.get(place, 0),
+        )
 
     def _required(self, recording: Recording) -> Interaction:
         interaction = self.fetch(recording)

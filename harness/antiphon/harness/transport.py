@@ -75,7 +75,7 @@ class CassetteTransport(httpx.AsyncBaseTransport):
         self._shapers = (*shapers, Chunking())
         self._direct = DirectAnswers(self._store, (*self._sources, *self._shapers))
         self._settled = SettledCalls(self._read)
-        self._latest: tuple[object, RecordingCall] = (None, self._settled.of(None))
+        self._latest: tuple[object, RecordingCall] = (object(), self._default)
         """What was last given to `replayed`, and what it means: clients that ask for nothing give the same object."""
 
     def __init_subclass__(cls, **settings: Any) -> None:

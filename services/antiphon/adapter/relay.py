@@ -56,7 +56,7 @@ class ProviderRelay:
                 if reply.status >= 400:
                     raise refused(provider, model, wire.decode_error(reply.of(body)), reply)
                 whole = HttpReply(status=reply.status, body=body)
-                if (told := wire.relay_answer(whole, again=bool(reply.recording))) is None:
+                if (told := wire.relay_answer(whole, again=bool(reply.recording.get("replayed")))) is None:
                     whole = reply.of(body)
             if told is not None:
                 _finish(op, told)

@@ -42,7 +42,7 @@ class Replays(Protocol):
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, options: object
     ) -> AtHand | None:
         """The answer; None where only the general way can tell, and then nothing has happened. Neither waits nor
-        raises."""
+        raises. `headers` and `options` do not change afterwards."""
 
 
 class Recall:

@@ -327,6 +327,10 @@ WHOLE = {
         FIRST, told({"role": "assistant", "content": "a"}, index=1), *WORDS, told({"content": "b"}, index=1), STOP,
         told({}, index=1, finish="length"), COUNTED,
     ),
+    "padded in front": sse(
+        *({"p": "x" * number, **each} for number, each in enumerate((FIRST, *WORDS, STOP, COUNTED), 1))
+    ),
+    "padded alike in front": sse(*({"p": "xy", **each} for each in (FIRST, *WORDS, STOP, COUNTED))),
     "commented": b": hello\n\n" + USUAL.replace(b"\n\n", b"\n\n: on\n\n", 3),
     "spaced": sse(FIRST, *WORDS, STOP, COUNTED, spaced=True),
     "without a last blank line": USUAL[:-2],
@@ -363,6 +367,9 @@ BROKEN = {
     "half a surrogate": USUAL.replace(b'"lo"', b'"\\ud83d"'),
     "a broken text": USUAL.replace(b'"lo"', b'"l"o"'),
     "a text that runs on": USUAL.replace(b'"lo"', b'"lo\\"'),
+    "padding in front, then a broken chunk": sse(
+        *({"p": "xy", **each} for each in (FIRST, *WORDS)), done=False
+    ) + sse({"p": "xy", **WORDS[0]}, done=False).replace(b'"choices":[', b'"choices":["', 1),
     "two texts": USUAL.replace(b'"lo"', b'"l","o"'),
 }  # fmt: skip
 

@@ -73,8 +73,8 @@ class Instruments:
         )
 
         def measured(dimensions: Values) -> Measured:
-            kinds = {kind: tokens.of[*dimensions, None, kind] for kind in ("input", "output")}
-            return Measured(genai_seconds.of[dimensions], kinds)
+            # Not before tokens come: sets of attributes are bounded, and calls that fail have none.
+            return Measured(genai_seconds.of[dimensions], Memo(lambda kind: tokens.of[*dimensions, None, kind]))
 
         return cls(
             tracer=tracers.get_tracer(SCOPE) if spans is None else spans,

@@ -29,8 +29,7 @@ _AFTER: Final = PADDING | {"choices", "usage"}
 """What may stand in a chunk beside its frame."""
 _CHOICE: Final = frozenset({"index", "delta", "finish_reason"})
 _DELTA: Final = frozenset({"role", "content"})
-_PADDING: Final = tuple(sorted(PADDING))
-_PADS: Final = tuple(b',"%b":"' % name.encode() for name in _PADDING)
+_PADS: Final = tuple(b',"%b":"' % name.encode() for name in sorted(PADDING))
 
 _PLAIN: Final = rb'[^"\\\x00-\x1f]*+'
 _HEX: Final = rb"[0-9a-fA-F]"
@@ -152,10 +151,12 @@ def frame_of(chunk: JsonObject, event: bytes) -> bytes:
 
 
 def is_framed(chunk: JsonObject) -> bool:
-    """Whether a chunk is plain in all but its choices and usage. Its padding is taken out."""
-    for name in _PADDING:
-        if name in chunk and type(chunk.pop(name)) is not str:
+    """Whether a chunk is plain in all but its choices and usage."""
+    padding = PADDING.intersection(chunk)
+    if padding:
+        if not all(type(chunk[name]) is str for name in padding):
             return False
+        chunk = {name: value for name, value in chunk.items() if name not in padding}
     return is_plain_frame(chunk, "chat.completion.chunk")
 
 
@@ -191,6 +192,8 @@ def learned(said: Said, event: bytes, frame: bytes) -> Kind | None:
     if len(spans) > 2 or None in spans:
         return None
     (start, end), *more = sorted(span for span in spans if span is not None)
+    if start < len(frame):
+        return None
     before = event[len(frame) : start]
     if not more:
         return Kind(said.choice, before, b"", event[end:], said.usage)
