@@ -26,7 +26,7 @@ from tests.adapter.test_adapter import JSON, SSE
 from tests.adapter.test_cost import Whole, made
 from tests.counting import calls_of, garbage_of
 from tests.wire.openai_chat.test_plain import PLAIN
-from tests.wire.openai_chat.test_relay import COUNTED, FIRST, STOP, sse, told
+from tests.wire.openai_chat.test_relay_stream import COUNTED, FIRST, STOP, sse, told
 
 UNARY_CALLS = 640
 STREAM_CALLS = 870

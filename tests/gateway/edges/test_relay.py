@@ -15,7 +15,7 @@ from tests.gateway.edges.opened import events, until
 from tests.gateway.edges.relayed import chained
 from tests.harness.streaming_server import Reply
 from tests.wire.openai_chat.test_plain import PLAIN
-from tests.wire.openai_chat.test_relay import COUNTED, FIRST, PADDED, STOP, USUAL, WORDS, sse
+from tests.wire.openai_chat.test_relay_stream import COUNTED, FIRST, PADDED, STOP, USUAL, WORDS, sse
 
 SSE = {"content-type": "text/event-stream"}
 JSON = {"content-type": "application/json"}
